@@ -1,0 +1,172 @@
+"""A network: layers in a row, whose parameters live in one flat vector.
+
+All parameters are one vector (`params`), all gradients a second (`grads`), the momentum a third (`velocity`); each
+layer's W, b, grad_W and grad_b are views into them. So a step of SGD is a few whole-vector operations at any depth,
+and a checkpoint is three arrays. The layers themselves are in layers.py, the loop in solve_net.py.
+"""
+
+import json
+import os
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+import layers as layer_types
+from layers import Linear, sgd_step
+
+FILE_FORMAT = "mlp-weights-1"
+
+
+class WeightsError(ValueError):
+    """A weights file that cannot be used; the message names the file, what is wrong and what to do."""
+
+
+class Network:
+    """Layers in a row: forward through them, backward through them, one update of all parameters.
+
+    >>> model = Network()
+    >>> model.add(Linear("fc1", 784, 100, 0.01))
+    >>> model.add(Relu("act1"))
+    >>> model.add(Linear("fc2", 100, 10, 0.01))
+
+    A layer written by somebody else (with forward, backward, update and trainable) works too: it keeps its own
+    arrays, and `update` calls its update(config).
+    """
+
+    def __init__(self):
+        self.layers = []
+        self.velocity = np.zeros(0, np.float32)
+        self._give_vectors(np.float32)
+
+    def add(self, layer) -> None:
+        """Append a layer; a Linear's parameters move into the network's vectors, unchanged."""
+        linears = [*self._linears(), layer] if isinstance(layer, Linear) else self._linears()
+        if any(other is layer for other in self.layers):
+            raise ValueError(f"{layer.name} is in this network already: add a new layer")
+        if len({linear.params.dtype for linear in linears}) > 1:
+            raise ValueError(f"{layer.name} is {layer.params.dtype}, the network {self.params.dtype}: use one dtype")
+        self.layers.append(layer)
+        if linears:
+            self._give_vectors(linears[0].params.dtype)
+
+    def _linears(self) -> list:
+        return [layer for layer in self.layers if isinstance(layer, Linear)]
+
+    def _give_vectors(self, dtype) -> None:
+        linears = self._linears()
+        size = sum(linear.params.size for linear in linears)
+        velocity = self.velocity
+        self.params, self.grads, self.velocity = (np.zeros(size, dtype) for _ in range(3))
+        self.velocity[: velocity.size] = velocity
+        start = 0
+        for linear in linears:
+            own = slice(start, start + linear.params.size)
+            self.params[own], self.grads[own] = linear.params, linear.grads
+            linear.use_vectors(self.params[own], self.grads[own])
+            start = own.stop
+
+    def forward(self, input: np.ndarray) -> np.ndarray:
+        """(N, in) -> (N, out)."""
+        for layer in self.layers:
+            input = layer.forward(input)
+        return input
+
+    def backward(self, grad_output: np.ndarray) -> None:
+        """Write every layer's gradients, given dE/d(output) (N, out) for the batch of the last forward.
+
+        Returns nothing: the gradient with respect to the data is not computed, because nobody needs it and it is a
+        third of the matrix work. Layers below the first trainable one have nothing to learn and are not visited.
+        """
+        trainable = [position for position, layer in enumerate(self.layers) if layer.trainable]
+        if not trainable:
+            return
+        first = trainable[0]
+        for layer in reversed(self.layers[first + 1 :]):
+            grad_output = layer.backward(grad_output)
+        if isinstance(self.layers[first], Linear):
+            self.layers[first].backward_parameters(grad_output)
+        else:
+            self.layers[first].backward(grad_output)
+
+    def update(self, config: dict) -> None:
+        """One step of SGD (layers.sgd_step) on all parameters."""
+        sgd_step(self.params, self.grads, self.velocity, config)
+        for layer in self.layers:
+            if layer.trainable and not isinstance(layer, Linear):
+                layer.update(config)
+
+    def save(self, path) -> None:
+        """Write architecture and weights to an .npz file: arrays `0.W`, `0.b`, `2.W` … by position and parameter.
+
+        Written beside and renamed, so that a file under this name is always whole. Layers that are not of layers.py
+        are a ValueError: their parameters are theirs to save.
+        """
+        architecture, arrays = [], {}
+        for position, layer in enumerate(self.layers):
+            kind = type(layer).__name__
+            if getattr(layer_types, kind, None) is not type(layer):
+                raise ValueError(f"layer {position} ({kind}) is not one of layers.py: save its parameters yourself")
+            entry = {"type": kind, "name": layer.name}
+            if isinstance(layer, Linear):
+                entry |= {"in_num": layer.in_num, "out_num": layer.out_num}
+                arrays |= {f"{position}.W": layer.W, f"{position}.b": layer.b}
+            architecture.append(entry)
+        header = json.dumps({"format": FILE_FORMAT, "dtype": str(self.params.dtype), "layers": architecture})
+        path = Path(path)
+        beside = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            with open(beside, "wb") as file:
+                np.savez(file, architecture=np.array(header), **arrays)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(beside, path)
+        finally:
+            beside.unlink(missing_ok=True)
+
+    @classmethod
+    def load(cls, path) -> "Network":
+        """The network that `save` wrote. WeightsError if the file is not one: names, shapes, types, finite values."""
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                return cls._from_arrays({name: file[name] for name in file.files})
+        except FileNotFoundError:
+            raise WeightsError(f"{path} does not exist: give the model.npz of a finished run") from None
+        except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+            raise WeightsError(f"{path} is not a weights file of this program ({error}): train again") from None
+
+    @classmethod
+    def _from_arrays(cls, arrays: dict) -> "Network":
+        header = json.loads(str(arrays.pop("architecture")))
+        if header["format"] != FILE_FORMAT:
+            raise ValueError(f"its format is {header['format']!r}, not {FILE_FORMAT!r}")
+        if header["dtype"] not in ("float32", "float64"):
+            raise ValueError(f"its weights are {header['dtype']!r}, not float32 or float64")
+        network = cls()
+        for position, entry in enumerate(header["layers"]):
+            if entry["type"] == "Linear":
+                W, b = arrays.pop(f"{position}.W"), arrays.pop(f"{position}.b")
+                if any(str(array.dtype) != header["dtype"] for array in (W, b)):
+                    raise ValueError(f"layer {position} is not {header['dtype']}")
+                if W.shape != (entry["in_num"], entry["out_num"]):
+                    raise ValueError(f"{position}.W has shape {W.shape}, its architecture says otherwise")
+                if not (np.isfinite(W).all() and np.isfinite(b).all()):
+                    raise ValueError(f"layer {position} has weights that are not finite numbers")
+                layer = Linear(entry["name"], *W.shape, init_std=0.0, dtype=W.dtype)
+                layer.W, layer.b = W, b
+            elif entry["type"] in ("Relu", "Sigmoid", "Gelu"):
+                layer = getattr(layer_types, entry["type"])(entry["name"])
+            else:
+                raise ValueError(f"it has a layer of unknown type {entry['type']!r}")
+            network.add(layer)
+        if arrays:
+            raise ValueError(f"it holds {sorted(arrays)}, which no layer has")
+        return network
+
+    def __repr__(self) -> str:
+        """One line per layer with its number of parameters, and their sum."""
+        lines = [
+            f"  {position}: {layer!r}" + (f"  {layer.params.size:,}" if isinstance(layer, Linear) else "")
+            for position, layer in enumerate(self.layers)
+        ]
+        return "\n".join(["Network(", *lines, f")  {self.params.size:,} parameters, {self.params.dtype}"])
