@@ -138,7 +138,7 @@ class Relu(Layer):
 class Sigmoid(Layer):
     """y = 1 / (1 + exp(-x)); dy/dx = y (1 - y), so dE/dx = dE/dy * y * (1 - y).
 
-    Computed as (1 + tanh(x / 2)) / 2: the same function, but exp(-x) overflows for large negative x and tanh never does.
+    Computed as (1 + tanh(x / 2)) / 2: the same function, but tanh never overflows, as exp(-x) does at x = -1000.
     """
 
     def forward(self, input: np.ndarray) -> np.ndarray:

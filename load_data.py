@@ -28,6 +28,8 @@ CHUNK = 1 << 20
 class DataError(Exception):
     """Data that cannot be used; the message names the file, what is wrong and what to do."""
 
+    exit_code = 3
+
 
 class Dataset(NamedTuple):
     train_images: np.ndarray  # (N, pixels) uint8
@@ -138,7 +140,7 @@ def _read_idx(path: Path, file, dimensions: int, most: int) -> tuple[np.ndarray,
     shape = tuple(int.from_bytes(sizes[at : at + 4], "big") for at in range(0, len(sizes), 4))
     promised = math.prod(shape)
     if len(sizes) < 4 * dimensions or promised > most:
-        raise DataError(f"{path} is truncated: its header promises {promised} bytes, more than it can hold: get it again")
+        raise DataError(f"{path} is truncated: it cannot hold the {promised} bytes its header promises: get it again")
     if promised == 0:
         raise DataError(f"{path} is empty: its header says {shape}; give a file with at least one sample")
     content = np.empty(promised, np.uint8)  # takes memory only as it is filled

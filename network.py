@@ -6,20 +6,21 @@ and a checkpoint is three arrays. The layers themselves are in layers.py, the lo
 """
 
 import json
-import os
 import zipfile
-from pathlib import Path
 
 import numpy as np
 
 import layers as layer_types
 from layers import Linear, sgd_step
+from utils import whole_file
 
 FILE_FORMAT = "mlp-weights-1"
 
 
 class WeightsError(ValueError):
     """A weights file that cannot be used; the message names the file, what is wrong and what to do."""
+
+    exit_code = 3
 
 
 class Network:
@@ -113,16 +114,8 @@ class Network:
                 arrays |= {f"{position}.W": layer.W, f"{position}.b": layer.b}
             architecture.append(entry)
         header = json.dumps({"format": FILE_FORMAT, "dtype": str(self.params.dtype), "layers": architecture})
-        path = Path(path)
-        beside = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            with open(beside, "wb") as file:
-                np.savez(file, architecture=np.array(header), **arrays)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(beside, path)
-        finally:
-            beside.unlink(missing_ok=True)
+        with whole_file(path) as file:
+            np.savez(file, architecture=np.array(header), **arrays)
 
     @classmethod
     def load(cls, path) -> "Network":

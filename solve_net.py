@@ -28,6 +28,8 @@ class Record(NamedTuple):
 class Diverged(ArithmeticError):
     """The loss is no longer a finite number."""
 
+    exit_code = 4
+
 
 # A network that diverges overflows on its way; that is found in its loss, and no news before.
 @np.errstate(over="ignore", invalid="ignore")

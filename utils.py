@@ -1,8 +1,27 @@
-"""What several files share, and the three helpers of the assignment: onehot_encoding, calculate_acc, LOG_INFO."""
+"""What several files share: metrics.csv, safe writing, and the assignment's three helpers.
 
+onehot_encoding, calculate_acc and LOG_INFO have the assignment's names.
+"""
+
+import csv
+import os
+from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+
+
+class Row(NamedTuple):
+    """A row of metrics.csv."""
+
+    split: str  # train or test
+    epoch: int  # from 1; the evaluation before training is epoch 0
+    iteration: int  # updates since training began
+    loss: float  # mean per sample
+    accuracy: float  # a fraction
+    seconds: float  # since training began
 
 
 def onehot_encoding(labels: np.ndarray, class_count: int, dtype=np.float32) -> np.ndarray:
@@ -18,3 +37,40 @@ def calculate_acc(output: np.ndarray, labels: np.ndarray) -> float:
 def LOG_INFO(message: str) -> None:
     """Print the time of day and a message to stdout."""
     print(f"{datetime.now():%H:%M:%S.%f}"[:-3], message)
+
+
+def csv_line(row: Row) -> str:
+    return ",".join(str(value) for value in row) + "\n"
+
+
+def read_metrics(path) -> list[Row]:
+    """The rows of a metrics.csv. ValueError or OSError, naming the file, if it is not one."""
+    rows = []
+    with open(path, newline="", encoding="utf-8") as file:
+        reader = csv.reader(file)
+        if next(reader, None) != list(Row._fields):
+            raise ValueError(f"{path} is not a metrics.csv: its first line must be {','.join(Row._fields)}")
+        for number, cells in enumerate(reader, 2):
+            try:
+                split, epoch, iteration, loss, accuracy, seconds = cells
+                rows.append(Row(split, int(epoch), int(iteration), float(loss), float(accuracy), float(seconds)))
+            except ValueError:
+                raise ValueError(f"{path}, line {number}, is not a row of metrics: run again") from None
+            if split not in ("train", "test"):
+                raise ValueError(f"{path}, line {number}: the split is {split!r}, not train or test: run again")
+    return rows
+
+
+@contextmanager
+def whole_file(path):
+    """Open a file for writing bytes beside `path`, and rename it to `path` once it is whole and on the disk."""
+    path = Path(path)
+    beside = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        with open(beside, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)

@@ -75,8 +75,8 @@ def main() -> int:
         whole, bare = (statistics.median(times) * 1e6 for times in zip(*rounds))
         ratio = statistics.median(one / other for one, other in rounds)
         above |= ratio > limit
-        print(f"batch {batch_size}: step {whole:.0f} µs, bare products and update {bare:.0f} µs, ratio {ratio:.2f}", end="")
-        print(f" (limit {limit})")
+        print(f"batch {batch_size}: step {whole:.0f} µs, bare products and update {bare:.0f} µs", end="")
+        print(f", ratio {ratio:.2f} (limit {limit})")
     return 5 if above else 0
 
 

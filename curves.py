@@ -1,0 +1,143 @@
+"""Draws the curves of finished runs from their metrics.csv alone: it never trains.
+
+    python curves.py runs/A runs/B -o plots/compare.png
+
+In a notebook: `draw([Curve("one", [records]), Curve("another", [more_records])])` is a matplotlib Figure.
+"""
+
+import argparse
+import itertools
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from running.settings import UsageError, run_command
+from utils import Row, read_metrics, whole_file
+
+# Okabe and Ito's palette: told apart by every kind of colour vision. The line styles tell curves apart in grey.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+STYLES = ("-", "--", "-.", ":")
+
+PANELS = (
+    ("test", "loss", "test loss"),
+    ("train", "loss", "train loss"),
+    ("test", "accuracy", "test accuracy, %"),
+    ("train", "accuracy", "train accuracy, %"),
+)
+
+
+class Curve(NamedTuple):
+    """One line of a picture: the rows of one run, or of several that differ in their seed alone."""
+
+    name: str
+    runs: list[list[Row]]
+    colour: str | None = None
+    style: str | None = None
+
+
+def points(curve: Curve, split: str, field: str) -> tuple[np.ndarray, np.ndarray]:
+    """x in epochs (points,) and the values (runs, points), NaN where a run stopped earlier than another."""
+    rows = [[row for row in run if row.split == split] for run in curve.runs]
+    longest = max(rows, key=len)
+    values = np.full((len(rows), len(longest)), np.nan)
+    for line, run in zip(values, rows):
+        line[: len(run)] = [getattr(row, field) for row in run]
+    iterations = np.array([row.iteration for row in longest], float)
+    return iterations / steps_per_epoch(curve.runs[0]), values
+
+
+def steps_per_epoch(rows: list[Row]) -> int:
+    """The most updates that an epoch of these rows has: all of them have as many, but one that was cut short."""
+    ends = {row.epoch: row.iteration for row in rows}
+    return max([ends[epoch] - ends.get(epoch - 1, 0) for epoch in ends if epoch > 0], default=1)
+
+
+def draw(curves: list[Curve], title: str | None = None):
+    """Four panels (test and train loss, test and train accuracy) over epochs, as a matplotlib Figure.
+
+    Several runs in a curve are drawn as their mean and a band of one standard deviation to each side.
+    The Figure belongs to no window and to no backend.
+    """
+    from matplotlib.figure import Figure
+
+    alone = len(curves) == 1
+    rows_of_legend = 0 if alone else -(-len(curves) // 2)
+    figure = Figure(figsize=(12, 7.6 + 0.22 * rows_of_legend), dpi=140, layout="constrained")
+    looks = itertools.cycle(zip(itertools.cycle(COLOURS), (s for s in STYLES for _ in COLOURS)))
+    panels = figure.subplots(2, 2, sharex=True)
+    looks = [next(looks) for _ in curves]
+    for panel, (split, field, label) in zip(panels.flat, PANELS):
+        scale = 100 if field == "accuracy" else 1
+        for curve, (colour, style) in zip(curves, looks):
+            x, values = points(curve, split, field)
+            mean = values.mean(axis=0) * scale
+            look = {"color": curve.colour or colour, "linestyle": curve.style or style}
+            panel.plot(x, mean, **look, linewidth=1.6, label=legend_entry(curve))
+            if len(values) > 1:
+                spread = values.std(axis=0, ddof=1) * scale
+                panel.fill_between(x, mean - spread, mean + spread, color=look["color"], alpha=0.2, linewidth=0)
+            if alone and len(mean):
+                panel.set_title(final(curve, split, field), fontsize=11, loc="right")
+        panel.set_ylabel(label, fontsize=12)
+        panel.grid(alpha=0.3)
+        panel.margins(x=0.01)
+    for panel in panels[1]:
+        panel.set_xlabel("epochs", fontsize=12)
+    if alone or title:
+        figure.suptitle(title or curves[0].name, fontsize=13)
+    if not alone:
+        handles, labels = panels[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=10, handlelength=4)
+    return figure
+
+
+def final(curve: Curve, split: str, field: str) -> str:
+    """The last value in words, such as `final 97.93 %`."""
+    _, values = points(curve, split, field)
+    last = values[:, -1].mean()
+    return f"final {last:.2%}".replace("%", " %") if field == "accuracy" else f"final {last:.4f}"
+
+
+def legend_entry(curve: Curve) -> str:
+    tests = [row for row in curve.runs[0] if row.split == "test"]
+    return f"{curve.name}: {final(curve, 'test', 'accuracy')}" if tests else curve.name
+
+
+def save(figure, path: Path) -> None:
+    """Write a Figure as PNG; the file is whole or not there."""
+    with whole_file(path) as file:
+        figure.savefig(file, format="png")
+
+
+def use_project_cache() -> None:
+    """Let matplotlib keep its font list in the project's folder, not in the user's home. Before it is imported."""
+    os.environ.setdefault("MPLCONFIGDIR", str(Path(__file__).resolve().parent / ".cache" / "matplotlib"))
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="curves.py", description="Overlay the curves of finished runs.")
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="a run's folder, such as runs/<name>")
+    parser.add_argument("-o", "--output", type=Path, default=Path("plots/compare.png"), help="a PNG file")
+    parser.add_argument("--title", help="printed above the panels")
+    options = parser.parse_args(arguments)
+    curves = []
+    for folder in options.runs:
+        try:
+            rows = read_metrics(folder / "metrics.csv")
+        except OSError as error:
+            raise UsageError(f"{folder} holds no metrics.csv ({error.strerror}): give a run's folder") from None
+        if not rows:
+            raise UsageError(f"{folder / 'metrics.csv'} holds no rows: give a run that has trained")
+        curves.append(Curve(folder.resolve().name, [rows]))
+    use_project_cache()
+    figure = draw(curves, options.title)
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    save(figure, options.output)
+    print(options.output)
+    return 0
+
+
+if __name__ == "__main__":
+    run_command(main)

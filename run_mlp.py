@@ -1,0 +1,191 @@
+"""Trains a multi-layer perceptron on MNIST and saves its curves: the command, and `train` for notebooks and reports.
+
+    python run_mlp.py                       the settings of `config` below
+    python run_mlp.py -n 2 -a Gelu -b 100   a flag beats `config`; see --help for all of them
+
+A run leaves runs/<name>/config.json, metrics.csv and model.npz, and plots/<name>.png.
+The settings to edit are in `config`; what may be said there is in running/settings.py, the loop in solve_net.py.
+"""
+
+import argparse
+import itertools
+import math
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+from running.flags import parse
+from running.output import Watch, remarks, reserve, summary, write_config
+from running.settings import ROOT, chosen_threads, resolve, run_command
+
+config = {
+    # the assignment's settings
+    "learning_rate": 1e-2,
+    "weight_decay": 0.0,
+    "momentum": 0.0,
+    "batch_size": 10,
+    "max_epoch": 50,
+    "disp_freq": 50,  # iterations that one point of the training curve averages
+    "test_epoch": 1,  # epochs between two evaluations on the test set
+    # the rest of a run
+    "hidden": [100],  # widths of the hidden layers; [] for none
+    "activation": "Relu",  # Relu, Sigmoid or Gelu
+    "loss": "SoftmaxCrossEntropyLoss",  # or EuclideanLoss, HingeLoss
+    "margin": 5.0,  # of the hinge loss
+    "init_std": 0.01,  # standard deviation of the first weights
+    "seed": 0,
+    "data_dir": "data",  # from the project's folder
+    "threads": "auto",  # of the matrix products: a number, or auto to choose by the size of the network
+}
+
+# NumPy and what needs it are imported inside the functions: the first line of output and every refusal of a wrong
+# setting come before that second of loading.
+
+
+def build(settings: dict, pixels: int, class_count: int):
+    """The network, the loss and the generator that shuffles, all from settings["seed"].
+
+    One seed gives independent streams: one for the weights, one for the order of the samples.
+    """
+    import numpy as np
+
+    import layers
+    import loss
+    from network import Network
+
+    for_weights, for_order = (np.random.default_rng(s) for s in np.random.SeedSequence(settings["seed"]).spawn(2))
+    model = Network()
+    widths = [pixels, *settings["hidden"], class_count]
+    for number, (in_num, out_num) in enumerate(itertools.pairwise(widths), 1):
+        model.add(layers.Linear(f"fc{number}", in_num, out_num, settings["init_std"], for_weights))
+        if number < len(widths) - 1:
+            model.add(getattr(layers, settings["activation"])(f"act{number}"))
+    if settings["loss"] == "HingeLoss":
+        return model, loss.HingeLoss("loss", settings["margin"]), for_order
+    return model, getattr(loss, settings["loss"])("loss"), for_order
+
+
+def train(given: dict | None = None, data=None, on_record=None, on_epoch=None):
+    """Train as `config` says, except for what `given` says, and return (records, network).
+
+    records: a list of utils.Row, the rows of metrics.csv. data: a load_data.Dataset; settings["data_dir"] is read if
+    None. on_record(row) sees each row as it is made, on_epoch(epoch, network) the network at epoch 0 and after each.
+    Writes and prints nothing. Raises running.settings.UsageError, load_data.DataError, and solve_net.Diverged when
+    the loss is no longer a finite number.
+    """
+    settings = resolve(config, given or {})
+    from threadpoolctl import threadpool_limits
+
+    from load_data import load_dataset
+    from solve_net import BLOCK, Diverged, test_net, train_net
+    from utils import Row
+
+    if data is None:
+        data = load_dataset(ROOT / settings["data_dir"])
+    pixels = data.train_images.shape[1]
+    model, loss, for_order = build(settings, pixels, len(data.classes))
+    records, start, iterations_before = [], time.perf_counter(), 0
+
+    def add(split: str, epoch: int, record) -> None:
+        seconds = round(time.perf_counter() - start, 3)
+        records.append(Row(split, epoch, iterations_before + record.iteration, record.loss, record.accuracy, seconds))
+        if on_record is not None:
+            on_record(records[-1])
+
+    def evaluate(epoch: int) -> None:
+        record = test_net(model, loss, data.test_images, data.test_labels, BLOCK)
+        add("test", epoch, record)
+        if not math.isfinite(record.loss):
+            raise Diverged(f"the test loss became {record.loss}")
+
+    with threadpool_limits(chosen_threads(settings, pixels), user_api="blas"):
+        evaluate(0)
+        if on_epoch is not None:
+            on_epoch(0, model)
+        for epoch in range(1, settings["max_epoch"] + 1):
+            windows = train_net(
+                model,
+                loss,
+                settings,
+                data.train_images,
+                data.train_labels,
+                settings["batch_size"],
+                settings["disp_freq"],
+                for_order,
+                on_record=partial(add, "train", epoch),
+            )
+            iterations_before += windows[-1].iteration
+            if epoch % settings["test_epoch"] == 0 or epoch == settings["max_epoch"]:
+                evaluate(epoch)
+            if on_epoch is not None:
+                on_epoch(epoch, model)
+    return records, model
+
+
+def run(settings: dict, options: argparse.Namespace, folder: Path) -> tuple[int, list]:
+    """Train into the folder. Returns the exit code and the rows; whatever was done by then is saved."""
+    from load_data import DataError, load_dataset
+    from solve_net import Diverged
+
+    try:
+        data = load_dataset(ROOT / settings["data_dir"])
+    except DataError:
+        (folder / "metrics.csv").unlink()
+        folder.rmdir()
+        raise
+    if options.dry_run:
+        data = data._replace(
+            train_images=data.train_images[:500].copy(),
+            train_labels=data.train_labels[:500],
+            test_images=data.test_images[:200].copy(),
+            test_labels=data.test_labels[:200],
+        )
+    for remark in remarks(settings, data):
+        print(f"run_mlp.py: {remark}", file=sys.stderr)
+    write_config(folder / "config.json", settings, data)
+    code = 0
+    with Watch(folder / "metrics.csv", settings, len(data.train_images), options.quiet) as watch:
+        try:
+            train(settings, data, watch.on_record, watch.on_epoch)
+        except Diverged as error:
+            code = Diverged.exit_code
+            rate = settings["learning_rate"]
+            watch.model.params[:] = watch.params
+            trouble = (
+                f"training diverged in epoch {watch.rows[-1].epoch}: {error}, at learning rate {rate}: "
+                f"try {rate / 10:g}; model.npz holds the weights after epoch {watch.epoch}"
+            )
+        except KeyboardInterrupt:
+            code = 130
+            trouble = f"interrupted in epoch {watch.epoch + 1}: the model and the curves so far are kept"
+    if watch.model is not None:
+        watch.model.save(folder / "model.npz")
+    if code:
+        print(f"run_mlp.py: {trouble}", file=sys.stderr)
+    return code, watch.rows
+
+
+def main(arguments: list[str]) -> int:
+    given, options = parse(arguments, config)
+    if options.dry_run:
+        given = {"max_epoch": 2} | given
+    settings = resolve(config, given)
+    folder, picture = reserve(settings, options)
+    if not options.quiet:
+        print(f"{folder.name}: loading the data", flush=True)
+    # The data is gone when run returns: matplotlib comes in after it, not on top of it.
+    code, rows = run(settings, options, folder)
+    if not rows:
+        return code
+    if not options.no_plot:
+        import curves
+
+        curves.use_project_cache()
+        curves.save(curves.draw([curves.Curve(folder.name, [rows])]), picture)
+    print(summary(rows, folder, None if options.no_plot else picture))
+    return code
+
+
+if __name__ == "__main__":
+    run_command(main)

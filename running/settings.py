@@ -1,0 +1,148 @@
+"""What may be said in run_mlp.config: every setting checked and brought to one form, and the name that a run gets.
+
+Also how a command ends. No NumPy here: a wrong setting is refused before anything is loaded.
+"""
+
+import math
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+ACTIVATIONS = ("None", "Relu", "Sigmoid", "Gelu")
+LOSSES = ("EuclideanLoss", "SoftmaxCrossEntropyLoss", "HingeLoss")
+
+# Products with fewer multiply-adds than this are no faster on two threads than on one (benchmarks/threads.py).
+WORTH_THREADS = 10_000_000
+
+# A run's name says these only where they differ from the assignment's values.
+UNNAMED = {
+    "momentum": 0.0,
+    "max_epoch": 50,
+    "disp_freq": 50,
+    "test_epoch": 1,
+    "margin": 5.0,
+    "init_std": 0.01,
+    "data_dir": "data",
+    "threads": "auto",
+}
+
+
+class UsageError(ValueError):
+    """A wrong setting or flag; the message names it, its value and what was expected."""
+
+    exit_code = 2
+
+
+def run_command(main) -> None:
+    """Exit with what main(arguments) returns; an error of ours or of the system is one sentence on stderr.
+
+    Exit codes: 0 done, 2 wrong usage, 3 bad or missing data, 4 training diverged, 5 a check failed, 130 interrupted,
+    1 anything else.
+    """
+    command = Path(sys.argv[0]).name
+    try:
+        code = main(sys.argv[1:])
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        print(f"{command}: interrupted", file=sys.stderr)
+        code = 130
+    except Exception as error:
+        code = getattr(error, "exit_code", 1)
+        if code == 1 and not isinstance(error, (OSError, ImportError)):
+            raise
+        hint = ": pip install -r requirements.txt" if isinstance(error, ImportError) else ""
+        print(f"{command}: {error}{hint}", file=sys.stderr)
+    sys.exit(code)
+
+
+def resolve(config: dict, given: dict) -> dict:
+    """config with given laid over it, checked: all settings, in their own types. UsageError names what is wrong."""
+    unknown = sorted(set(given) - set(config))
+    if unknown:
+        raise UsageError(f"{unknown[0]} is not a setting: the settings are {', '.join(config)}")
+    settings = config | given
+    checked = {
+        "learning_rate": _number(settings, "learning_rate", lambda x: x > 0, "a number above 0"),
+        "weight_decay": _number(settings, "weight_decay", lambda x: x >= 0, "a number from 0"),
+        "momentum": _number(settings, "momentum", lambda x: 0 <= x < 1, "a number from 0 to below 1"),
+        "batch_size": _whole(settings, "batch_size", 1),
+        "max_epoch": _whole(settings, "max_epoch", 1),
+        "disp_freq": _whole(settings, "disp_freq", 1),
+        "test_epoch": _whole(settings, "test_epoch", 1),
+        "hidden": _widths(settings["hidden"]),
+        "activation": _choice(settings["activation"], "activation", ACTIVATIONS),
+        "loss": _choice(settings["loss"], "loss", LOSSES, suffix="Loss"),
+        "margin": _number(settings, "margin", lambda x: x > 0, "a number above 0"),
+        "init_std": _number(settings, "init_std", lambda x: x >= 0, "a number from 0"),
+        "seed": _whole(settings, "seed", 0),
+        "data_dir": str(settings["data_dir"]),
+        "threads": "auto" if settings["threads"] == "auto" else _whole(settings, "threads", 1, "auto or "),
+    }
+    if checked["hidden"] and checked["activation"] == "None":
+        raise UsageError("activation None goes without hidden layers only: give Relu, Sigmoid or Gelu, or -n 0")
+    if not checked["hidden"]:
+        if "activation" in given and checked["activation"] != "None":
+            raise UsageError(f"activation {checked['activation']} has no hidden layer to follow: leave it out")
+        checked["activation"] = "None"
+    return checked
+
+
+def run_name(settings: dict) -> str:
+    """The name of a run: the report's {hidden layers}_{activation}_{loss}_{rate}_{decay}_{batch}, seed and the rest."""
+    base = ("activation", "loss", "learning_rate", "weight_decay", "batch_size")
+    parts = [str(len(settings["hidden"])), *(str(settings[key]) for key in base), f"seed{settings['seed']}"]
+    if any(width != 100 for width in settings["hidden"]):
+        parts.append("hidden" + "-".join(str(width) for width in settings["hidden"]))
+    for key, usual in UNNAMED.items():
+        if settings[key] != usual:
+            value = Path(settings[key]).resolve().name if key == "data_dir" else str(settings[key])
+            parts.append(key + re.sub(r"[^\w.+-]", "-", value))
+    return "_".join(parts)
+
+
+def chosen_threads(settings: dict, pixels: int) -> int | None:
+    """How many threads the matrix products get: the setting, or for auto 1 where the network is small.
+
+    None leaves it to the BLAS, which takes the cores it may use.
+    """
+    if settings["threads"] != "auto":
+        return settings["threads"]
+    widths = [pixels, *settings["hidden"]]
+    largest = max(before * after for before, after in zip(widths, [*settings["hidden"], 10]))
+    return None if settings["batch_size"] * largest >= WORTH_THREADS else 1
+
+
+def _number(settings: dict, key: str, allowed, expected: str) -> float:
+    value = settings[key]
+    try:
+        number = float(value) if not isinstance(value, (bool, str)) else math.nan
+    except (TypeError, ValueError):
+        number = math.nan
+    if not (math.isfinite(number) and allowed(number)):
+        raise UsageError(f"{key} is {value!r}: give {expected}")
+    return number
+
+
+def _whole(settings: dict, key: str, least: int, before: str = "") -> int:
+    value = settings[key]
+    if not _is_whole(value) or value < least:
+        raise UsageError(f"{key} is {value!r}: give {before}a whole number from {least}")
+    return int(value)
+
+
+def _is_whole(value) -> bool:
+    return not isinstance(value, bool) and hasattr(value, "__index__")
+
+
+def _widths(value) -> list[int]:
+    if not isinstance(value, (list, tuple)) or not all(_is_whole(width) and width >= 1 for width in value):
+        raise UsageError(f"hidden is {value!r}: give the widths of the hidden layers, whole numbers from 1")
+    return [int(width) for width in value]
+
+
+def _choice(value, key: str, choices: tuple[str, ...], suffix: str = "") -> str:
+    for choice in choices:
+        if str(value).lower() in (choice.lower(), choice.removesuffix(suffix).lower()):
+            return choice
+    raise UsageError(f"{key} is {value!r}: give one of {', '.join(choices)}")
