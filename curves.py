@@ -7,6 +7,7 @@ In a notebook: `draw([Curve("one", [records]), Curve("another", [more_records])]
 
 import argparse
 import itertools
+import math
 import os
 from pathlib import Path
 from typing import NamedTuple
@@ -57,40 +58,62 @@ def steps_per_epoch(rows: list[Row]) -> int:
 def draw(curves: list[Curve], title: str | None = None):
     """Four panels (test and train loss, test and train accuracy) over epochs, as a matplotlib Figure.
 
-    Several runs in a curve are drawn as their mean and a band of one standard deviation to each side.
-    The Figure belongs to no window and to no backend.
+    Several runs in a curve are drawn as their mean and a band of one standard deviation to each side. A loss that
+    spans a wide range gets a logarithmic axis. The Figure belongs to no window and to no backend.
     """
     from matplotlib.figure import Figure
 
     alone = len(curves) == 1
-    rows_of_legend = 0 if alone else -(-len(curves) // 2)
-    figure = Figure(figsize=(12, 7.6 + 0.22 * rows_of_legend), dpi=140, layout="constrained")
-    looks = itertools.cycle(zip(itertools.cycle(COLOURS), (s for s in STYLES for _ in COLOURS)))
+    entries = [legend_entry(curve) for curve in curves]
+    columns = 2 if max(map(len, entries)) <= 66 else 1
+    legend_height = 0 if alone else 0.3 + 0.22 * math.ceil(len(curves) / columns)
+    figure = Figure(figsize=(12, 7.6 + legend_height), dpi=140, layout="constrained")
     panels = figure.subplots(2, 2, sharex=True)
-    looks = [next(looks) for _ in curves]
     for panel, (split, field, label) in zip(panels.flat, PANELS):
-        scale = 100 if field == "accuracy" else 1
-        for curve, (colour, style) in zip(curves, looks):
-            x, values = points(curve, split, field)
-            mean = values.mean(axis=0) * scale
-            look = {"color": curve.colour or colour, "linestyle": curve.style or style}
-            panel.plot(x, mean, **look, linewidth=1.6, label=legend_entry(curve))
-            if len(values) > 1:
-                spread = values.std(axis=0, ddof=1) * scale
-                panel.fill_between(x, mean - spread, mean + spread, color=look["color"], alpha=0.2, linewidth=0)
-            if alone and len(mean):
-                panel.set_title(final(curve, split, field), fontsize=11, loc="right")
-        panel.set_ylabel(label, fontsize=12)
-        panel.grid(alpha=0.3)
-        panel.margins(x=0.01)
+        for curve, entry, look in zip(curves, entries, looks(curves)):
+            draw_curve(panel, curve, split, field, label=entry, **look)
+        if alone:
+            panel.set_title(final(curves[0], split, field), fontsize=11, loc="right")
+        finish_panel(panel, field, label)
     for panel in panels[1]:
         panel.set_xlabel("epochs", fontsize=12)
     if alone or title:
         figure.suptitle(title or curves[0].name, fontsize=13)
     if not alone:
         handles, labels = panels[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=10, handlelength=4)
+        figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=10, handlelength=4)
     return figure
+
+
+def looks(curves: list[Curve]) -> list[dict]:
+    """Colour and line style of each curve: its own, or the next that no other has."""
+    free = zip(itertools.cycle(COLOURS), itertools.cycle(STYLES))
+    return [
+        {"color": curve.colour or colour, "linestyle": curve.style or style}
+        for curve, (colour, style) in zip(curves, free)
+    ]
+
+
+def draw_curve(panel, curve: Curve, split: str, field: str, **look) -> None:
+    """Plot one curve, its mean and band, into a panel; accuracies in percent."""
+    x, values = points(curve, split, field)
+    values = values * 100 if field == "accuracy" else values
+    mean = values.mean(axis=0)
+    panel.plot(x, mean, linewidth=1.6 if len(x) < 1000 else 0.9, **look)
+    if len(values) > 1:
+        spread = values.std(axis=0, ddof=1)
+        panel.fill_between(x, mean - spread, mean + spread, color=look["color"], alpha=0.2, linewidth=0)
+
+
+def finish_panel(panel, field: str, label: str) -> None:
+    """Axis label, grid, and a logarithmic axis for a loss that spans more than a factor of 5."""
+    panel.set_ylabel(label, fontsize=12)
+    panel.grid(alpha=0.3)
+    panel.margins(x=0.01)
+    drawn = np.concatenate([line.get_ydata() for line in panel.lines] or [np.ones(1)])
+    drawn = drawn[np.isfinite(drawn)]
+    if field == "loss" and drawn.size and drawn.min() > 0 and drawn.max() > 5 * drawn.min():
+        panel.set_yscale("log")
 
 
 def final(curve: Curve, split: str, field: str) -> str:

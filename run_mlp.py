@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from running.flags import parse
-from running.output import Watch, remarks, reserve, summary, write_config
+from running.output import Watch, add_to_probe_csv, remarks, reserve, summary, write_config
 from running.settings import ROOT, chosen_threads, resolve, run_command
 
 config = {
@@ -39,8 +39,8 @@ config = {
     "threads": "auto",  # of the matrix products: a number, or auto to choose by the size of the network
 }
 
-# NumPy and what needs it are imported inside the functions: the first line of output and every refusal of a wrong
-# setting come before that second of loading.
+# NumPy and what needs it are imported inside the functions: the first line of output, and every refusal of a wrong
+# setting, come before it is loaded.
 
 
 def build(settings: dict, pixels: int, class_count: int):
@@ -126,6 +126,7 @@ def train(given: dict | None = None, data=None, on_record=None, on_epoch=None):
 def run(settings: dict, options: argparse.Namespace, folder: Path) -> tuple[int, list]:
     """Train into the folder. Returns the exit code and the rows; whatever was done by then is saved."""
     from load_data import DataError, load_dataset
+    from running.probe import probe
     from solve_net import Diverged
 
     try:
@@ -146,8 +147,15 @@ def run(settings: dict, options: argparse.Namespace, folder: Path) -> tuple[int,
     write_config(folder / "config.json", settings, data)
     code = 0
     with Watch(folder / "metrics.csv", settings, len(data.train_images), options.quiet) as watch:
+
+        def on_epoch(epoch: int, model) -> None:
+            watch.on_epoch(epoch, model)
+            if epoch in options.probe:
+                loss = build(settings, data.train_images.shape[1], len(data.classes))[1]
+                add_to_probe_csv(folder, probe(epoch, model, loss, data.train_images, data.train_labels))
+
         try:
-            train(settings, data, watch.on_record, watch.on_epoch)
+            train(settings, data, watch.on_record, on_epoch)
         except Diverged as error:
             code = Diverged.exit_code
             rate = settings["learning_rate"]

@@ -94,6 +94,13 @@ class Watch:
             self.bar.close()
 
 
+def add_to_probe_csv(folder: Path, rows: list) -> None:
+    with open(folder / "probe.csv", "a", encoding="utf-8", newline="") as file:
+        if file.tell() == 0:
+            file.write(",".join(rows[0]._fields) + "\n")
+        file.writelines(",".join(map(str, row)) + "\n" for row in rows)
+
+
 def remarks(settings: dict, data) -> list[str]:
     """What the user should know of this data before it trains."""
     found = []
