@@ -21,6 +21,10 @@ from utils import Row, read_metrics, whole_file
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 STYLES = ("-", "--", "-.", ":")
 
+# The accuracy axis is logarithmic in the error rate, so that 97 and 98 % can be told apart; this lets it reach 100.
+ALMOST_ALL = 100.3
+ACCURACY_TICKS = (0, 20, 40, 60, 80, 90, 95, 98, 99, 99.5, 100)
+
 PANELS = (
     ("test", "loss", "test loss"),
     ("train", "loss", "train loss"),
@@ -95,37 +99,69 @@ def looks(curves: list[Curve]) -> list[dict]:
 
 
 def draw_curve(panel, curve: Curve, split: str, field: str, **look) -> None:
-    """Plot one curve, its mean and band, into a panel; accuracies in percent."""
+    """Plot one curve, its mean and band, into a panel; accuracies in percent.
+
+    Of a curve with very many points the points are drawn faintly, and over them their mean in each epoch.
+    """
     x, values = points(curve, split, field)
     values = values * 100 if field == "accuracy" else values
+    if len(x) > 1000:
+        faint = look | {"linestyle": "-", "label": None}
+        panel.plot(x, values.mean(axis=0), linewidth=0.5, alpha=0.3, **faint)
+        epochs = np.ceil(x)
+        ends = np.unique(epochs)
+        values = np.stack([values[:, epochs == end].mean(axis=1) for end in ends], axis=1)
+        x = ends - 0.5
     mean = values.mean(axis=0)
-    panel.plot(x, mean, linewidth=1.6 if len(x) < 1000 else 0.9, **look)
+    panel.plot(x, mean, linewidth=1.6, **look)
     if len(values) > 1:
         spread = values.std(axis=0, ddof=1)
         panel.fill_between(x, mean - spread, mean + spread, color=look["color"], alpha=0.2, linewidth=0)
 
 
 def finish_panel(panel, field: str, label: str) -> None:
-    """Axis label, grid, and a logarithmic axis for a loss that spans more than a factor of 5."""
+    """Axis label, grid, and an axis that shows the end of training: equal factors of a loss, or of the error rate."""
+    from matplotlib.ticker import LogLocator
+
     panel.set_ylabel(label, fontsize=12)
     panel.grid(alpha=0.3)
     panel.margins(x=0.01)
+    if field == "accuracy":
+        panel.set_yscale("function", functions=(_stretch, _unstretch))
+        lowest, highest = panel.get_ylim()
+        ticks = [tick for tick in ACCURACY_TICKS if lowest <= tick <= highest]
+        panel.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+        panel.set_ylim(lowest, min(highest, 100))
+        return
     drawn = np.concatenate([line.get_ydata() for line in panel.lines] or [np.ones(1)])
     drawn = drawn[np.isfinite(drawn)]
     if field == "loss" and drawn.size and drawn.min() > 0 and drawn.max() > 5 * drawn.min():
         panel.set_yscale("log")
+        panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        panel.yaxis.set_major_formatter("{x:g}")
+        panel.yaxis.set_minor_formatter("")
+
+
+def _stretch(percent):
+    return -np.log10(np.maximum(ALMOST_ALL - percent, ALMOST_ALL - 100))
+
+
+def _unstretch(stretched):
+    return ALMOST_ALL - 10.0 ** -np.asarray(stretched)
 
 
 def final(curve: Curve, split: str, field: str) -> str:
-    """The last value in words, such as `final 97.93 %`."""
-    _, values = points(curve, split, field)
-    last = values[:, -1].mean()
-    return f"final {last:.2%}".replace("%", " %") if field == "accuracy" else f"final {last:.4f}"
+    """The end in words: `final 97.93 %` on the test set, the mean of the last epoch on the training set."""
+    x, values = points(curve, split, field)
+    if not values.size:
+        return ""
+    last = values[:, x > math.ceil(x[-1]) - 1 if split == "train" else -1].mean()
+    number = f"{last:.2%}".replace("%", " %") if field == "accuracy" else f"{last:.4f}"
+    return f"{'final' if split == 'test' else 'last epoch'} {number}"
 
 
 def legend_entry(curve: Curve) -> str:
-    tests = [row for row in curve.runs[0] if row.split == "test"]
-    return f"{curve.name}: {final(curve, 'test', 'accuracy')}" if tests else curve.name
+    return f"{curve.name}: {final(curve, 'test', 'accuracy')}"
 
 
 def save(figure, path: Path) -> None:

@@ -94,6 +94,11 @@ class Linear(Layer):
         self._W, self._b = params[:weights].reshape(self.in_num, self.out_num), params[weights:]
         self._grad_W, self._grad_b = grads[:weights].reshape(self.in_num, self.out_num), grads[weights:]
 
+    def __setstate__(self, state: dict) -> None:
+        """A copy or a pickle holds every array by itself: make W, b and their gradients views again."""
+        self.__dict__.update(state)
+        self.use_vectors(self.params, self.grads)
+
     W, b = copying("_W"), copying("_b")
     grad_W, grad_b = copying("_grad_W"), copying("_grad_b")
 

@@ -120,6 +120,8 @@ def read_idx(path, dimensions: int) -> tuple[np.ndarray, str]:
             most = path.stat().st_size * (DEFLATE_LIMIT if packed else 1)
             with gzip.GzipFile(fileobj=plain) if packed else plain as file:
                 return _read_idx(path, file, dimensions, most)
+    except MemoryError:
+        raise DataError(f"{path} promises more than fits into memory: get it again") from None
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path} is damaged or cannot be read ({error}): get it again") from None
 

@@ -18,11 +18,11 @@ class EuclideanLoss:
         self.name = name
 
     def forward(self, input: np.ndarray, target: np.ndarray) -> float:
-        difference = input - target
+        difference = np.subtract(input, target, dtype=input.dtype)
         return 0.5 * float(np.vdot(difference, difference)) / len(input)
 
     def backward(self, input: np.ndarray, target: np.ndarray) -> np.ndarray:
-        grad = input - target
+        grad = np.subtract(input, target, dtype=input.dtype)
         grad *= 1.0 / len(input)
         return grad
 
@@ -70,7 +70,7 @@ class HingeLoss:
 
     def _violations(self, input: np.ndarray, target: np.ndarray) -> np.ndarray:
         """max(0, margin - o_t + o_k) for k != t, and 0 for k = t."""
-        correct = (input * target).sum(axis=1, keepdims=True)
+        correct = np.multiply(input, target, dtype=input.dtype).sum(axis=1, keepdims=True)
         violations = np.maximum(input - correct + self.margin, 0)
         violations *= 1 - target
         return violations
@@ -80,7 +80,7 @@ class HingeLoss:
 
     def backward(self, input: np.ndarray, target: np.ndarray) -> np.ndarray:
         grad = (self._violations(input, target) > 0).astype(input.dtype)
-        grad -= target * grad.sum(axis=1, keepdims=True)
+        grad -= grad.sum(axis=1, keepdims=True) * target
         grad *= 1.0 / len(input)
         return grad
 

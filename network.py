@@ -6,7 +6,6 @@ and a checkpoint is three arrays. The layers themselves are in layers.py, the lo
 """
 
 import json
-import zipfile
 
 import numpy as np
 
@@ -44,7 +43,7 @@ class Network:
         """Append a layer; a Linear's parameters move into the network's vectors, unchanged."""
         linears = [*self._linears(), layer] if isinstance(layer, Linear) else self._linears()
         if any(other is layer for other in self.layers):
-            raise ValueError(f"{layer.name} is in this network already: add a new layer")
+            raise ValueError(f"{layer!r} is in this network already: add a new layer")
         if len({linear.params.dtype for linear in linears}) > 1:
             raise ValueError(f"{layer.name} is {layer.params.dtype}, the network {self.params.dtype}: use one dtype")
         self.layers.append(layer)
@@ -91,11 +90,25 @@ class Network:
             self.layers[first].backward(grad_output)
 
     def update(self, config: dict) -> None:
-        """One step of SGD (layers.sgd_step) on all parameters."""
-        sgd_step(self.params, self.grads, self.velocity, config)
+        """One step of SGD (layers.sgd_step) on all parameters; a layer whose `trainable` is False keeps its own."""
+        linears = self._linears()
+        if all(linear.trainable for linear in linears):
+            sgd_step(self.params, self.grads, self.velocity, config)
+        else:
+            start = 0
+            for linear in linears:
+                own = slice(start, start + linear.params.size)
+                if linear.trainable:
+                    sgd_step(self.params[own], self.grads[own], self.velocity[own], config)
+                start = own.stop
         for layer in self.layers:
             if layer.trainable and not isinstance(layer, Linear):
                 layer.update(config)
+
+    def __setstate__(self, state: dict) -> None:
+        """A copy or a pickle holds every array by itself: make the layers' arrays views of the vectors again."""
+        self.__dict__.update(state)
+        self._give_vectors(self.params.dtype)
 
     def save(self, path) -> None:
         """Write architecture and weights to an .npz file: arrays `0.W`, `0.b`, `2.W` … by position and parameter.
@@ -121,11 +134,11 @@ class Network:
     def load(cls, path) -> "Network":
         """The network that `save` wrote. WeightsError if the file is not one: names, shapes, types, finite values."""
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
                 return cls._from_arrays({name: file[name] for name in file.files})
         except FileNotFoundError:
             raise WeightsError(f"{path} does not exist: give the model.npz of a finished run") from None
-        except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        except Exception as error:  # damaged zip files raise errors of a dozen kinds
             raise WeightsError(f"{path} is not a weights file of this program ({error}): train again") from None
 
     @classmethod

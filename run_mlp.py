@@ -75,6 +75,7 @@ def train(given: dict | None = None, data=None, on_record=None, on_epoch=None):
     the loss is no longer a finite number.
     """
     settings = resolve(config, given or {})
+    import numpy as np
     from threadpoolctl import threadpool_limits
 
     from load_data import load_dataset
@@ -99,10 +100,10 @@ def train(given: dict | None = None, data=None, on_record=None, on_epoch=None):
         if not math.isfinite(record.loss):
             raise Diverged(f"the test loss became {record.loss}")
 
-    with threadpool_limits(chosen_threads(settings, pixels), user_api="blas"):
-        evaluate(0)
+    with threadpool_limits(chosen_threads(settings, pixels, len(data.classes)), user_api="blas"):
         if on_epoch is not None:
             on_epoch(0, model)
+        evaluate(0)
         for epoch in range(1, settings["max_epoch"] + 1):
             windows = train_net(
                 model,
@@ -116,6 +117,8 @@ def train(given: dict | None = None, data=None, on_record=None, on_epoch=None):
                 on_record=partial(add, "train", epoch),
             )
             iterations_before += windows[-1].iteration
+            if not np.isfinite(model.params).all():
+                raise Diverged("the weights are no longer finite")
             if epoch % settings["test_epoch"] == 0 or epoch == settings["max_epoch"]:
                 evaluate(epoch)
             if on_epoch is not None:
@@ -158,11 +161,12 @@ def run(settings: dict, options: argparse.Namespace, folder: Path) -> tuple[int,
             train(settings, data, watch.on_record, on_epoch)
         except Diverged as error:
             code = Diverged.exit_code
-            rate = settings["learning_rate"]
+            rate, std = settings["learning_rate"], settings["init_std"]
             watch.model.params[:] = watch.params
+            advice = f"try {rate / 10:g}" if watch.rows[-1].epoch else f"try a smaller init_std than {std:g}"
             trouble = (
-                f"training diverged in epoch {watch.rows[-1].epoch}: {error}, at learning rate {rate}: "
-                f"try {rate / 10:g}; model.npz holds the weights after epoch {watch.epoch}"
+                f"training diverged in epoch {watch.rows[-1].epoch}: {error}, at learning rate {rate:g}: {advice}; "
+                f"model.npz holds the weights after epoch {watch.epoch}"
             )
         except KeyboardInterrupt:
             code = 130

@@ -54,6 +54,8 @@ def train_net(
     Raises Diverged, after on_record, when a window's loss is not finite.
     """
     _check(inputs, labels, batch_size)
+    if disp_freq < 1:
+        raise ValueError(f"disp_freq is {disp_freq}: give a whole number from 1")
     order = (np.random.default_rng() if rng is None else rng).permutation(len(inputs))
     iterations = math.ceil(len(inputs) / batch_size)
     records, outputs, targets, classes = [], [], [], []

@@ -3,7 +3,6 @@
 onehot_encoding, calculate_acc and LOG_INFO have the assignment's names.
 """
 
-import csv
 import os
 from contextlib import contextmanager
 from datetime import datetime
@@ -11,6 +10,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+
+
+class MetricsError(ValueError):
+    """A metrics.csv that cannot be used; the message names the file, what is wrong and what to do."""
+
+    exit_code = 3
 
 
 class Row(NamedTuple):
@@ -36,7 +41,7 @@ def calculate_acc(output: np.ndarray, labels: np.ndarray) -> float:
 
 def LOG_INFO(message: str) -> None:
     """Print the time of day and a message to stdout."""
-    print(f"{datetime.now():%H:%M:%S.%f}"[:-3], message)
+    print(f"{datetime.now():%H:%M:%S.%f}"[:-3], message, flush=True)
 
 
 def csv_line(row: Row) -> str:
@@ -44,20 +49,19 @@ def csv_line(row: Row) -> str:
 
 
 def read_metrics(path) -> list[Row]:
-    """The rows of a metrics.csv. ValueError or OSError, naming the file, if it is not one."""
+    """The rows of a metrics.csv. MetricsError or OSError, naming the file, if it is not one."""
     rows = []
-    with open(path, newline="", encoding="utf-8") as file:
-        reader = csv.reader(file)
-        if next(reader, None) != list(Row._fields):
-            raise ValueError(f"{path} is not a metrics.csv: its first line must be {','.join(Row._fields)}")
-        for number, cells in enumerate(reader, 2):
+    with open(path, newline="", encoding="utf-8", errors="replace") as file:
+        if file.readline().rstrip("\r\n") != ",".join(Row._fields):
+            raise MetricsError(f"{path} is not a metrics.csv: its first line must be {','.join(Row._fields)}")
+        for number, line in enumerate(file, 2):
             try:
-                split, epoch, iteration, loss, accuracy, seconds = cells
+                split, epoch, iteration, loss, accuracy, seconds = line.split(",")
                 rows.append(Row(split, int(epoch), int(iteration), float(loss), float(accuracy), float(seconds)))
             except ValueError:
-                raise ValueError(f"{path}, line {number}, is not a row of metrics: run again") from None
+                raise MetricsError(f"{path}, line {number}, is not a row of metrics: run again") from None
             if split not in ("train", "test"):
-                raise ValueError(f"{path}, line {number}: the split is {split!r}, not train or test: run again")
+                raise MetricsError(f"{path}, line {number}: the split is {split!r}, not train or test: run again")
     return rows
 
 

@@ -92,4 +92,9 @@ def parse(arguments: list[str], config: dict) -> tuple[dict, argparse.Namespace]
 
 
 def _threads(text: str):
-    return text if text == "auto" else int(text)
+    if text == "auto":
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a whole number nor auto") from None

@@ -123,7 +123,8 @@ def write_config(path: Path, settings: dict, data) -> None:
     from utils import whole_file
 
     blas = [library for library in threadpool_info() if library["user_api"] == "blas"]
-    threads = chosen_threads(settings, data.train_images.shape[1]) or max((b["num_threads"] for b in blas), default=1)
+    chosen = chosen_threads(settings, data.train_images.shape[1], len(data.classes))
+    threads = chosen or max((library["num_threads"] for library in blas), default=1)
     made_with = {
         "python": platform.python_version(),
         "numpy": np.__version__,
@@ -133,7 +134,7 @@ def write_config(path: Path, settings: dict, data) -> None:
     }
     contents = {"settings": settings, "made_with": made_with, "data_sha256": data.sha256}
     with whole_file(path) as file:
-        file.write(json.dumps(contents, indent=2, ensure_ascii=False).encode())
+        file.write(json.dumps(contents, indent=2).encode())
 
 
 def summary(rows: list, folder: Path, picture: Path | None) -> str:

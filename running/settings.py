@@ -6,7 +6,9 @@ Also how a command ends. No NumPy here: a wrong setting is refused before anythi
 import math
 import re
 import sys
+from itertools import pairwise
 from pathlib import Path
+from urllib.parse import quote
 
 ROOT = Path(__file__).resolve().parent.parent
 ACTIVATIONS = ("None", "Relu", "Sigmoid", "Gelu")
@@ -23,8 +25,8 @@ UNNAMED = {
     "test_epoch": 1,
     "margin": 5.0,
     "init_std": 0.01,
-    "data_dir": "data",
     "threads": "auto",
+    "data_dir": "data",
 }
 
 
@@ -41,6 +43,8 @@ def run_command(main) -> None:
     1 anything else.
     """
     command = Path(sys.argv[0]).name
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")
     try:
         code = main(sys.argv[1:])
         sys.stdout.flush()
@@ -97,19 +101,18 @@ def run_name(settings: dict) -> str:
     for key, usual in UNNAMED.items():
         if settings[key] != usual:
             value = Path(settings[key]).resolve().name if key == "data_dir" else str(settings[key])
-            parts.append(key + re.sub(r"[^\w.+-]", "-", value))
+            parts.append(key + re.sub(r"[^\w.+-]", lambda found: quote(found[0], safe="", errors="replace"), value))
     return "_".join(parts)
 
 
-def chosen_threads(settings: dict, pixels: int) -> int | None:
+def chosen_threads(settings: dict, pixels: int, class_count: int) -> int | None:
     """How many threads the matrix products get: the setting, or for auto 1 where the network is small.
 
     None leaves it to the BLAS, which takes the cores it may use.
     """
     if settings["threads"] != "auto":
         return settings["threads"]
-    widths = [pixels, *settings["hidden"]]
-    largest = max(before * after for before, after in zip(widths, [*settings["hidden"], 10]))
+    largest = max(a * b for a, b in pairwise([pixels, *settings["hidden"], class_count]))
     return None if settings["batch_size"] * largest >= WORTH_THREADS else 1
 
 
@@ -117,7 +120,7 @@ def _number(settings: dict, key: str, allowed, expected: str) -> float:
     value = settings[key]
     try:
         number = float(value) if not isinstance(value, (bool, str)) else math.nan
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not (math.isfinite(number) and allowed(number)):
         raise UsageError(f"{key} is {value!r}: give {expected}")
