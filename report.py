@@ -10,7 +10,7 @@ The figures are data in experiments/figures.py, the claims predicates in experim
 import argparse
 import os
 import sys
-import time
+from pathlib import Path
 
 from running.settings import ROOT, UsageError, run_command
 
@@ -40,29 +40,67 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     return options
 
 
+class MissingResults(Exception):
+    """A picture that cannot be drawn, because results/ has no run of it."""
+
+    exit_code = 3
+
+
 def main(arguments: list[str]) -> int:
     options = parse(arguments)
     print("report.py: reading the data and the results", flush=True)
-    from experiments import plan, work
+    from experiments import plan, store, timing, work
 
     home = ROOT / "runs" / "dry-run-report" if options.dry_run else ROOT
-    others = {"max_epoch": 2} if options.dry_run else {}
+    results = home / "results"
     curves = plan.curves(options.figures, options.batch_10, options.dry_run)
+    others = {"max_epoch": 2} if options.dry_run else {}
     settings = [work.settings_of(name, seed, **others) for seed in range(options.seeds) for name in curves]
-    missing = plan.missing(settings, home / "results", options.dry_run, options.fresh)
-    print(f"{len(settings)} runs, {len(settings) - len(missing)} finished, {len(missing)} to train", flush=True)
-    if options.list:
-        return plan.show(curves, settings, missing)
     failures = []
-    if missing and not options.draw_only:
-        start = time.perf_counter()
-        try:
-            failures = work.train_all(missing, options.jobs, options.cluster, options.dry_run, home / "results", say)
-        finally:
-            plan.note_session(home / "results", len(missing), options.jobs, time.perf_counter() - start)
+    if not options.draw_only:
+        missing = plan.missing(settings, results, options.dry_run, options.fresh)
+        say(f"{len(settings)} runs, {len(settings) - len(missing)} finished, {len(missing)} to train")
+        if options.list:
+            return plan.show(curves, settings, missing)
+        if missing:
+            failures = work.train_all(missing, options.jobs, options.cluster, options.dry_run, results, say)
+        times = timing.load(results)
+        if not options.figures and (times is None or times["code"] != store.code_hash()):
+            timing.save(timing.measure(dry_run=options.dry_run, say=say), results)
     for failure in failures:
         print(f"report.py: {failure}", file=sys.stderr)
+    written = write(options, home, plan.stored(results))
+    print("written: " + ", ".join(str(path.relative_to(ROOT)) for path in written))
     return 1 if failures else 0
+
+
+def write(options: argparse.Namespace, home: Path, stored: dict) -> list[Path]:
+    """Draw the figures asked for and, if that is all of them, write REPORT.md. From stored results alone."""
+    import curves
+
+    curves.use_project_cache()
+    from experiments import draw, page, timing, work
+    from experiments.figures import AT_BATCH_10, FIGURES
+    from experiments.measures import Book
+    from experiments.plan import at_batch_10
+
+    numbers = options.figures or list(FIGURES)
+    drawn = {f"figure_{number:02}": (number, FIGURES[number][1]) for number in numbers}
+    for number in set(numbers) & set(AT_BATCH_10):
+        names = [at_batch_10(name) for name in FIGURES[number][1]]
+        if all(name in stored for name in names):
+            drawn[f"figure_{number:02}_batch_10"] = (number, names)
+    absent = [name for _, names in drawn.values() for name in names if name not in stored]
+    if absent:
+        raise MissingResults(f"{home / 'results'} has no run of {absent[0]}: python report.py trains it")
+    pictures = draw.save_all(drawn, stored, home / "plots")
+    if options.figures:
+        return pictures
+    equal = work.equal_first_step(options.dry_run)
+    has_10 = any(path.name.endswith("_batch_10.png") for path in pictures)
+    book, book_10 = Book(stored, 100, equal), Book(stored, 10, equal) if has_10 else None
+    page.write(home / "REPORT.md", book, book_10, timing.load(home / "results"), pictures)
+    return [*pictures, home / "REPORT.md"]
 
 
 def say(line: str) -> None:

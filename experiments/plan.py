@@ -1,13 +1,10 @@
 """Which runs a report needs, which of them are missing, and how long training them took."""
 
-import json
-import platform
 from pathlib import Path
 
 from experiments import store, work
 from experiments.figures import AT_BATCH_10, BESIDE, FIGURES
 from running.settings import run_name
-from utils import whole_file
 
 
 def at_batch_10(name: str) -> str:
@@ -47,12 +44,16 @@ def show(names: list[str], settings: list[dict], missing: list[dict]) -> int:
     return 0
 
 
-def note_session(folder: Path, runs: int, jobs: int, seconds: float) -> None:
-    """Add a line to sessions.json: what was trained, on what machine, and the wall time it took."""
-    path = folder / "sessions.json"
-    sessions = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-    machine = f"{platform.system()} {platform.machine()}, {platform.processor() or 'processor unknown'}"
-    sessions.append({"runs": runs, "jobs": jobs, "seconds": round(seconds), "machine": machine})
-    folder.mkdir(parents=True, exist_ok=True)
-    with whole_file(path) as file:
-        file.write(json.dumps(sessions, indent=2).encode())
+def stored(folder: Path) -> dict[str, list[store.Result]]:
+    """Everything a folder of results holds, by the curve's name, each curve's runs in the order of their seeds."""
+    found = {}
+    for path in sorted(folder.glob("*.npz")):
+        result = store.load(path)
+        found.setdefault(curve_of(result.settings), []).append(result)
+    return {name: sorted(runs, key=lambda run: run.settings["seed"]) for name, runs in found.items()}
+
+
+def curve_of(settings: dict) -> str:
+    """The curve's name of a run: {layers}_{activation}_{loss}_{rate}_{decay}_{batch}."""
+    keys = ("activation", "loss", "learning_rate", "weight_decay", "batch_size")
+    return "_".join([str(len(settings["hidden"])), *(str(settings[key]) for key in keys)])

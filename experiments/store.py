@@ -31,7 +31,7 @@ COMPUTES = {
     "running/probe.py": None,
 }
 # Functions in them that no result depends on.
-SHOWS_OR_SAVES = ("__repr__", "save", "load", "_from_arrays")
+SHOWS_OR_SAVES = ("__repr__", "__setstate__", "save", "load", "_from_arrays")
 
 
 class Result(NamedTuple):

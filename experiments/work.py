@@ -1,5 +1,6 @@
 """Trains what is missing: one run (the job of a worker), and many, on this machine's cores or on a Dask cluster."""
 
+import os
 import platform
 import time
 from collections import Counter
@@ -93,6 +94,7 @@ def train_one(settings: dict, dry_run: bool) -> tuple[dict, store.Result | str]:
         "data": store.data_hash(data),
         "python": platform.python_version(),
         "numpy": np.__version__,
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "seconds": round(time.perf_counter() - start, 2),
         "end": end,
         "class_share": _largest_class_share(last["model"], data.test_images),

@@ -1,0 +1,289 @@
+"""What is measured on the curves: every definition, once. When one is better or faster than another is in compare.py.
+
+Numbers come as arrays with one entry for each seed. A run that diverged has nan in all that its end is needed for.
+"""
+
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from experiments.store import Result
+from running.settings import run_name
+
+LAST = 5  # epochs that a final value averages
+FIRST = 2  # epochs that count as the very start
+TRAINED, FAILED, CHANCE, ONE_CLASS = 0.8, 0.5, 0.12, 0.95
+GAIN = 0.95
+OVERFIT = 1.05
+MEDIAN_OF = 11  # points in the window of the moving median
+MNIST_SAMPLES = 60_000
+
+
+class MissingRun(LookupError):
+    """A curve that no result is there for; the message names it."""
+
+
+class Points(NamedTuple):
+    """The train or test rows of one run as arrays."""
+
+    epoch: np.ndarray
+    seen: np.ndarray  # training samples since training began
+    loss: np.ndarray
+    accuracy: np.ndarray
+
+
+class _Run:
+    """One run: its points, and what is read from them."""
+
+    def __init__(self, result: Result, samples: int):
+        self.result, self.settings = result, result.settings
+        self.train, self.test = (self._points(split, samples) for split in ("train", "test"))
+        reached = len(self.test.epoch) > 0 and self.test.epoch[-1] == self.settings["max_epoch"]
+        self.finished = bool(reached and np.isfinite(self.train.loss).all() and np.isfinite(self.test.loss).all())
+
+    def _points(self, split: str, samples: int) -> Points:
+        rows = [row for row in self.result.rows if row.split == split]
+        epoch, iteration = (np.array([getattr(row, field) for row in rows], int) for field in ("epoch", "iteration"))
+        loss, accuracy = (np.array([getattr(row, field) for row in rows], float) for field in ("loss", "accuracy"))
+        batch = self.settings["batch_size"]
+        before = np.maximum(epoch - 1, 0)
+        within = (iteration - before * -(-samples // batch)) * batch
+        return Points(epoch, before * samples + np.minimum(within, samples), loss, accuracy)
+
+    @cached_property
+    def weights(self) -> np.ndarray:
+        """How many samples each training point averages."""
+        return np.diff(self.train.seen, prepend=0)
+
+    def final(self, split: str, field: str) -> float:
+        points = getattr(self, split)
+        last = points.epoch > max(self.settings["max_epoch"] - LAST, 0)
+        return float(np.average(getattr(points, field)[last], weights=self.weights[last] if split == "train" else None))
+
+    def samples_to(self, accuracy: float) -> float:
+        reached = np.flatnonzero(self.train.accuracy >= accuracy)
+        return float(self.train.seen[reached[0]]) if len(reached) else float("nan")
+
+    def samples_to_gain(self) -> float:
+        start, end = self.test.accuracy[0], self.final("train", "accuracy")
+        return self.samples_to(start + GAIN * (end - start)) if end > start else float("nan")
+
+    def start_accuracy(self) -> float:
+        first = self.train.epoch <= FIRST
+        return float(np.average(self.train.accuracy[first], weights=self.weights[first]))
+
+    def overfits(self) -> bool:
+        lowest = int(np.argmin(self.test.loss))
+        then = self.train.epoch == max(self.test.epoch[lowest], 1)
+        falls = self.final("train", "loss") < np.average(self.train.loss[then], weights=self.weights[then])
+        return bool(self.final("test", "loss") > OVERFIT * self.test.loss[lowest] and falls)
+
+    def correlation(self) -> float:
+        loss, accuracy = self.test.loss[1:], self.test.accuracy[1:]
+        if len(loss) < 2 or np.ptp(loss) == 0 or np.ptp(accuracy) == 0:
+            return float("nan")
+        return float(np.corrcoef(loss, accuracy)[0, 1])
+
+    def residual_sd(self, samples_per_point: int | None) -> float:
+        values = self.train.accuracy
+        if samples_per_point is not None:
+            group = (self.train.seen - 1) // samples_per_point
+            sizes = np.bincount(group, self.weights)
+            values = (np.bincount(group, self.weights * values)[sizes > 0]) / sizes[sizes > 0]
+        if len(values) < MEDIAN_OF:
+            return float("nan")
+        windows = np.lib.stride_tricks.sliding_window_view(values, MEDIAN_OF)
+        half = MEDIAN_OF // 2
+        return float(np.std(values[half:-half] - np.median(windows, axis=1)))
+
+
+class Measured:
+    """One curve over its seeds. `samples`: the size of the training set."""
+
+    def __init__(self, results: list[Result], samples: int = MNIST_SAMPLES):
+        self.results, self.samples = sorted(results, key=lambda result: result.settings["seed"]), samples
+        self.settings = self.results[0].settings
+        self.name = run_name(self.settings | {"threads": "auto"}).split("_seed")[0]
+        self.seeds = [result.settings["seed"] for result in self.results]
+        self.runs = [_Run(result, samples) for result in self.results]
+
+    def __repr__(self) -> str:
+        return f"Measured({self.name}, seeds {self.seeds})"
+
+    def only(self, seeds: list[int]) -> "Measured":
+        """The same curve over these of its seeds."""
+        if seeds == self.seeds:
+            return self
+        return Measured([result for result in self.results if result.settings["seed"] in seeds], self.samples)
+
+    def _each(self, read) -> np.ndarray:
+        return np.array([read(run) if run.finished else np.nan for run in self.runs])
+
+    @property
+    def finished(self) -> np.ndarray:
+        """Whether the run reached its last epoch with finite losses; if not, it diverged."""
+        return np.array([run.finished for run in self.runs])
+
+    @cached_property
+    def test_accuracy(self) -> np.ndarray:
+        """Final test accuracy: the mean of the last 5 epochs."""
+        return self._each(lambda run: run.final("test", "accuracy"))
+
+    @cached_property
+    def train_accuracy(self) -> np.ndarray:
+        """Final train accuracy: the mean over the points of the last 5 epochs."""
+        return self._each(lambda run: run.final("train", "accuracy"))
+
+    @cached_property
+    def test_loss(self) -> np.ndarray:
+        """Final test loss: the mean of the last 5 epochs."""
+        return self._each(lambda run: run.final("test", "loss"))
+
+    @cached_property
+    def train_loss(self) -> np.ndarray:
+        """Final train loss: the mean over the points of the last 5 epochs."""
+        return self._each(lambda run: run.final("train", "loss"))
+
+    @cached_property
+    def best_test_accuracy(self) -> np.ndarray:
+        """The highest test accuracy of all epochs."""
+        return self._each(lambda run: run.test.accuracy.max())
+
+    @cached_property
+    def samples_to_80(self) -> np.ndarray:
+        """Samples seen up to the end of the first training point with accuracy 0.80; nan: never."""
+        return self._each(lambda run: run.samples_to(TRAINED))
+
+    @cached_property
+    def samples_to_gain(self) -> np.ndarray:
+        """Samples seen until train accuracy has made 95 % of its way from the untrained network to its final value.
+
+        The untrained network's accuracy is that on the test set. nan: the run gained nothing.
+        """
+        return self._each(_Run.samples_to_gain)
+
+    @cached_property
+    def start_accuracy(self) -> np.ndarray:
+        """The very start: the area under train accuracy over the first 2 epochs, divided by them, a mean accuracy."""
+        return self._each(_Run.start_accuracy)
+
+    @property
+    def initial_loss(self) -> np.ndarray:
+        """Test loss before training."""
+        return np.array([run.test.loss[0] if len(run.test.loss) else np.nan for run in self.runs])
+
+    @cached_property
+    def loss_left(self) -> np.ndarray:
+        """The share of the initial test loss that the first evaluation after it still finds."""
+        return self._each(lambda run: run.test.loss[1] / run.test.loss[0])
+
+    @cached_property
+    def overfits(self) -> np.ndarray:
+        """Final test loss > 1.05 × its minimum while train loss falls: below its mean in the epoch of that minimum."""
+        return np.array([run.finished and run.overfits() for run in self.runs])
+
+    @cached_property
+    def correlation(self) -> np.ndarray:
+        """Pearson's correlation of test loss and test accuracy over the epochs; nan where one of them never moves."""
+        return self._each(_Run.correlation)
+
+    @property
+    def class_share(self) -> np.ndarray:
+        """The share of the test images that end in the class predicted most."""
+        return np.array([run.result.made_with.get("class_share", np.nan) for run in self.runs], float)
+
+    def residual_sd(self, samples_per_point: int | None = None) -> np.ndarray:
+        """Standard deviation of train accuracy about its moving median of 11 points, where that has all 11.
+
+        Points are as logged, or average samples_per_point samples each (nothing, where one logged point has more).
+        """
+        return self._each(lambda run: run.residual_sd(samples_per_point))
+
+    @property
+    def trained(self) -> bool:
+        """Final test accuracy of at least 0.8 in every seed."""
+        return bool((self.test_accuracy >= TRAINED).all())
+
+    @property
+    def failed(self) -> bool:
+        """Final test accuracy below 0.5 in every seed; a run that diverged failed."""
+        return bool((np.nan_to_num(self.test_accuracy) < FAILED).all())
+
+    @property
+    def at_chance(self) -> bool:
+        """Final test accuracy of at most 0.12 and at least 95 % of the predictions in one class, in every seed."""
+        return bool(((self.test_accuracy <= CHANCE) & (self.class_share >= ONE_CLASS)).all())
+
+    def _probe(self, epoch: int, prefix: str, count: int, read) -> np.ndarray:
+        values = np.full((len(self.runs), count), np.nan)
+        for line, run in zip(values, self.runs):
+            found = [read(row) for row in run.result.probe if row.epoch == epoch and row.name.startswith(prefix)]
+            line[: len(found)] = found
+        return values
+
+    def _linear(self, epoch: int, read) -> np.ndarray:
+        return self._probe(epoch, "fc", len(self.settings["hidden"]) + 1, read)
+
+    def delta(self, epoch: int) -> np.ndarray:
+        """(seeds, Linear layers): RMS of the back-propagated δ at each pre-activation; nan where none was recorded."""
+        return self._linear(epoch, lambda row: row.delta)
+
+    def delta_ratio(self, epoch: int) -> np.ndarray:
+        """δ of the first Linear layer / δ of the last."""
+        delta = self.delta(epoch)
+        return delta[:, 0] / delta[:, -1]
+
+    def gradient_ratio(self, epoch: int) -> np.ndarray:
+        """(seeds, Linear layers): length of the layer's gradient / length of its parameters."""
+        return self._linear(epoch, lambda row: row.gradient / row.weights)
+
+    def slope(self, epoch: int) -> np.ndarray:
+        """(seeds, activations): the mean |dy/dx| over units and probe images."""
+        return self._probe(epoch, "act", len(self.settings["hidden"]), lambda row: row.slope)
+
+    def flat_units(self, epoch: int) -> np.ndarray:
+        """(seeds, activations): the share of units that are dead or saturated on every probe image."""
+        return self._probe(epoch, "act", len(self.settings["hidden"]), lambda row: row.flat_units)
+
+    @property
+    def first_gradient(self) -> np.ndarray:
+        """The length of the whole gradient of the probe images before training."""
+        return np.sqrt(np.sum(self._linear(0, lambda row: row.gradient) ** 2, axis=1))
+
+
+class Book:
+    """All curves of an audit, by name, at one batch size.
+
+    equal_step_names: the curves whose learning rate gives them the first step of hinge's at 0.01.
+    """
+
+    def __init__(
+        self,
+        results: dict[str, list[Result]],
+        batch: int = 100,
+        equal_step_names: list[str] | tuple[str, ...] = (),
+        samples: int = MNIST_SAMPLES,
+    ):
+        self.results, self.batch, self.equal_step_names, self.samples = results, batch, equal_step_names, samples
+        self._measured = {}
+
+    def named(self, name: str) -> Measured:
+        """The curve of a full name; MissingRun if there is no result of it."""
+        if name not in self._measured:
+            results = self.results.get(name)
+            if not results:
+                raise MissingRun(f"{name} has no result")
+            self._measured[name] = Measured(results, self.samples)
+        return self._measured[name]
+
+    def run(self, curve: str, rate: float = 0.01, decay: float = 0.0, batch: int | None = None) -> Measured:
+        """The curve {layers}_{activation}_{loss} at these settings; the book's batch size if none is given."""
+        return self.named(f"{curve}_{float(rate)}_{float(decay)}_{batch or self.batch}")
+
+    def equal_step(self, curve: str) -> Measured:
+        """The curve {layers}_{activation}_{loss} at the rate that makes its first step as large as hinge's at 0.01."""
+        for name in self.equal_step_names:
+            if name.startswith(curve + "_"):
+                return self.named(f"{name.rsplit('_', 1)[0]}_{self.batch}")
+        raise MissingRun(f"{curve} has no result at an equal first step")

@@ -1,0 +1,67 @@
+"""The timing pass: seconds per epoch of a few curves, one after the other in one process on one thread.
+
+The curves take turns (A B C A B C …), so that a busy minute of the machine hits all of them; the median of the rounds
+counts. Times of the report's own runs, which share the machine with each other, are never compared.
+"""
+
+import json
+import platform
+import statistics
+from pathlib import Path
+
+import numpy as np
+
+import run_mlp
+from experiments import store, work
+from experiments.figures import ACTIVATIONS, LOSSES
+from utils import whole_file
+
+# Claims 5, 12 and 27.
+NAMES = list(
+    dict.fromkeys(
+        [f"1_Sigmoid_{loss}_0.01_0.0_100" for loss in LOSSES]
+        + [f"1_{activation}_EuclideanLoss_0.01_0.0_100" for activation in ACTIVATIONS]
+        + [f"1_Sigmoid_EuclideanLoss_0.01_0.0_{size}" for size in (10, 200)]
+        + [f"2_Sigmoid_SoftmaxCrossEntropyLoss_1.0_0.0_{size}" for size in (10, 200)]
+    )
+)
+
+
+def measure(names: list[str] = NAMES, rounds: int = 5, epochs: int = 2, dry_run: bool = False, say=None) -> dict:
+    """Seconds per epoch of these curves: training with the evaluation after each epoch, median, min and max of rounds.
+
+    say(line), if given, is told of every round. Loading the data, building the network and the evaluation before
+    training are left out.
+    """
+    data, seconds = work.the_data(dry_run), {name: [] for name in names}
+    for number in range(1, rounds + 1):
+        for name in names:
+            rows, _ = run_mlp.train(work.settings_of(name, 0, max_epoch=epochs), data)
+            seconds[name].append((rows[-1].seconds - rows[0].seconds) / epochs)
+        if say is not None:
+            say(f"timing: round {number} of {rounds}")
+    return {
+        "seconds_per_epoch": {
+            name: {"median": statistics.median(each), "min": min(each), "max": max(each)}
+            for name, each in seconds.items()
+        },
+        "rounds": rounds,
+        "epochs": epochs,
+        "code": store.code_hash(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "machine": f"{platform.system()} {platform.machine()}, {platform.processor() or 'processor unknown'}",
+    }
+
+
+def save(timing: dict, folder: Path = store.RESULTS) -> None:
+    """Write timing.json into the folder of the results."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with whole_file(folder / "timing.json") as file:
+        file.write(json.dumps(timing, indent=2).encode())
+
+
+def load(folder: Path = store.RESULTS) -> dict | None:
+    """What `save` wrote, or None; whether it is of today's code, its "code" says (store.code_hash)."""
+    path = folder / "timing.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
