@@ -70,7 +70,7 @@ def main(arguments: list[str]) -> int:
     for failure in failures:
         print(f"report.py: {failure}", file=sys.stderr)
     written = write(options, home, plan.stored(results))
-    print("written: " + ", ".join(str(path.relative_to(ROOT)) for path in written))
+    print(f"{len(written)} files written, the last {written[-1]}")
     return 1 if failures else 0
 
 
@@ -98,7 +98,8 @@ def write(options: argparse.Namespace, home: Path, stored: dict) -> list[Path]:
         return pictures
     equal = work.equal_first_step(options.dry_run)
     has_10 = any(path.name.endswith("_batch_10.png") for path in pictures)
-    book, book_10 = Book(stored, 100, equal), Book(stored, 10, equal) if has_10 else None
+    samples = len(work.the_data(options.dry_run).train_images)
+    book, book_10 = Book(stored, 100, equal, samples), Book(stored, 10, equal, samples) if has_10 else None
     page.write(home / "REPORT.md", book, book_10, timing.load(home / "results"), pictures)
     return [*pictures, home / "REPORT.md"]
 

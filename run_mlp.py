@@ -165,7 +165,7 @@ def run(settings: dict, options: argparse.Namespace, folder: Path) -> tuple[int,
             watch.model.params[:] = watch.params
             advice = f"try {rate / 10:g}" if watch.rows[-1].epoch else f"try a smaller init_std than {std:g}"
             trouble = (
-                f"training diverged in epoch {watch.rows[-1].epoch}: {error}, at learning rate {rate:g}: {advice}; "
+                f"training diverged in epoch {watch.rows[-1].epoch}: {error}, at learning rate {rate}: {advice}; "
                 f"model.npz holds the weights after epoch {watch.epoch}"
             )
         except KeyboardInterrupt:

@@ -1,6 +1,5 @@
 """Writes REPORT.md from stored results alone: every sentence with a number in it is made from the numbers."""
 
-import json
 import os
 from collections import Counter
 from pathlib import Path
@@ -16,15 +15,16 @@ from utils import whole_file
 INTRODUCTION = """# The report, rerun and audited
 
 A course report (2022) studied this multi-layer perceptron on MNIST in 13 figures. Everything below was made by
-`python report.py` from the runs in `results/`; nothing is typed by hand. `python report.py --draw-only` writes it again without training.
+`python report.py` from the runs in `results/`; no number is typed by hand. `python report.py --draw-only` makes this page
+and its pictures again without training.
 
 """
 
 CONTRADICTIONS = """## Two contradictions in the original
 
 * The printed batch size is 10, but the report's own step axes (650 logged points = 50 epochs × (600 / 50 + 1)), its
-  running times and its failed runs belong to 100. The default of `config` is 10, as printed; figures 2 to 10 are run at 100
-  here, and the claims are audited at both where the runs at 10 exist.
+  running times and its failed runs belong to 100. The default of `config` is 10, as printed; figures 2 to 10 are run
+  at 100 here, and the claims are audited at both where the runs at 10 exist.
 * The text of figures 7 and 8 says base settings, their legends say weight decay 1e-5. They are run at 0 here; the pair
   at 1e-5 is this:
 
@@ -34,8 +34,9 @@ NOT_SEEN = """## What the original could not see
 
 * Its code restarted one random stream in every layer, so its layers began with equal numbers. Here one seed gives one
   stream for all weights, and every setting is run with several seeds.
-* At the start the hinge loss sends a larger gradient into the network than the others, at the same learning rate. So "hinge converges fastest"
-  and "hinge alone trains" are partly a larger step. Measured on 1,000 training images before the first step:
+* At the start the hinge loss sends a larger gradient into the network than the others, at the same learning rate. So
+  "hinge converges fastest" and "hinge alone trains" are partly a larger step. Measured on 1,000 training images before
+  the first step:
 
 """
 
@@ -44,7 +45,7 @@ def write(path: Path, book: Book, book_10: Book | None, timing: dict | None, pic
     """REPORT.md. book: the runs at batch 100 (and figures 11 to 13's); book_10: those at 10, if there are any."""
     parts = [
         INTRODUCTION,
-        _made_with(book, path.parent),
+        _made_with(book),
         _verdicts(book, book_10, timing),
         CONTRADICTIONS,
         _table([(name, book.named(name)) for pair in _decay_pairs() for name in pair if _has(book, name)]),
@@ -54,7 +55,7 @@ def write(path: Path, book: Book, book_10: Book | None, timing: dict | None, pic
         _equal_steps(book),
         "\n## Figures\n",
         *(_figure(number, names, title, book, path.parent, pictures) for number, (title, names) in FIGURES.items()),
-        _gradients(path.parent, pictures),
+        _gradients(book, path.parent, pictures),
         _times(timing),
         _at_10(book_10, path.parent, pictures) if book_10 else "",
         _audit(book, book_10, timing),
@@ -67,34 +68,42 @@ def _has(book: Book, name: str) -> bool:
     return bool(book.results.get(name))
 
 
-def _made_with(book: Book, home: Path) -> str:
+def _made_with(book: Book) -> str:
     results = [result for runs in book.results.values() for result in runs]
     versions = Counter((r.made_with["code"], r.made_with["python"], r.made_with["numpy"]) for r in results)
+    machines = Counter(r.made_with["machine"] for r in results)
     seeds = sorted({result.settings["seed"] for result in results})
-    sessions = json.loads((home / "results" / "sessions.json").read_text(encoding="utf-8"))
-    minutes = sum(session["seconds"] for session in sessions) / 60
+    hours = sum(result.made_with["seconds"] for result in results) / 3600
     lines = [
         "## How it was made\n",
-        f"* {len(results)} training runs of {len(book.results)} settings, seeds {', '.join(map(str, seeds))}: 784 inputs, "
-        "hidden layers of 100 units, 10 outputs; 50 epochs, no momentum, weights from N(0, 0.01²), biases 0, pixels "
-        "(x − 128) / 255, hinge margin 5; 60,000 training and 10,000 test images. Learning rate, weight decay and batch "
-        "size are in each curve's name (figure 1).",
-        f"* Machine: {sessions[-1]['machine']}. Training took {minutes:.0f} minutes in all, in {len(sessions)} "
-        f"session{'s' if len(sessions) > 1 else ''}: "
-        + "; ".join(f"{s['runs']} runs in {s['seconds'] / 60:.0f} min, {s['jobs']} processes" for s in sessions)
-        + ".",
+        f"* {len(results)} training runs of {len(book.results)} settings, seeds {', '.join(map(str, seeds))}: 784 inputs,",
+        "  hidden layers of 100 units, 10 outputs; 50 epochs, no momentum, weights from N(0, 0.01²), biases 0, pixels",
+        "  (x − 128) / 255, hinge margin 5; 60,000 training and 10,000 test images. Learning rate, weight decay and batch",
+        "  size are in each curve's name (figure 1).",
+        f"* The runs took {hours:.1f} hours of one core: {_time_by_batch(results)}. Divide by the processes",
+        f"  that run at once. Machine: {', '.join(machines)}.",
     ]
-    for (code, python, numpy), count in versions.items():
-        lines.append(f"* {count} runs by the code with hash `{code}`, Python {python}, NumPy {numpy}.")
-    if len({code for code, _, _ in versions}) > 1 or store.code_hash() not in {code for code, _, _ in versions}:
+    lines += [
+        f"* {n} runs by the code `{code}`, Python {python}, NumPy {np}." for (code, python, np), n in versions.items()
+    ]
+    codes = {code for code, _, _ in versions}
+    if codes != {store.code_hash()}:
         lines.append(
-            f"* **Mixed versions:** the code now has the hash `{store.code_hash()}`; `python report.py` trains the rest again."
+            f"* **Mixed versions:** the code is `{store.code_hash()}` now; `python report.py` trains again what differs."
         )
-    lines.append(
-        "* Final = mean of the last 5 epochs (for training: of their logged points); ± is one standard deviation over the seeds; "
-        "95 % of the gain = the samples seen until train accuracy has covered 95 % of the way from its first to its final value.\n"
-    )
+    lines += [
+        "* Final = mean of the last 5 epochs (in training: of their logged points); ± is one standard deviation over the",
+        "  seeds; 95 % of the gain = the samples seen until train accuracy has gone 95 % of its way to its final value.\n",
+    ]
     return "\n".join(lines) + "\n"
+
+
+def _time_by_batch(results: list[store.Result]) -> str:
+    """How long the runs at each batch size took, one after the other."""
+    minutes = Counter()
+    for result in results:
+        minutes[result.settings["batch_size"]] += result.made_with["seconds"] / 60
+    return ", ".join(f"{spent:.0f} min at batch size {size}" for size, spent in sorted(minutes.items()))
 
 
 def _decay_pairs() -> list[tuple[str, str]]:
@@ -131,8 +140,8 @@ def _first_gradients(book: Book) -> str:
                     f"{number(m.first_gradient)} |"
                 )
     return "\n".join(lines) + (
-        "\n\nThe whole gradient is that of the mean over the 1,000 images: what the images disagree about cancels in it, and "
-        "Euclidean's, which first of all pulls every output in the same direction, cancels least.\n"
+        "\n\nThe whole gradient is that of the mean over the 1,000 images: what the images disagree about cancels in "
+        "it.\n"
     )
 
 
@@ -179,16 +188,26 @@ def _sentences(curves: list[tuple[str, Measured]]) -> str:
     return text
 
 
-def _gradients(home: Path, pictures: list[Path]) -> str:
+def _gradients(book: Book, home: Path, pictures: list[Path]) -> str:
     shown = [path for path in pictures if path.name == "gradients.png"]
     if not shown:
         return ""
     return (
         f"\n### What reaches each layer\n\n![Gradients]({Path(os.path.relpath(shown[0], home)).as_posix()})\n\n"
-        "The runs of figure 6 on the first 1,000 training images: above, the RMS of the back-propagated δ at each layer's output; below, "
-        f"the length of each layer's gradient against that of its weights (claim 18). Recorded at epochs "
-        f"{', '.join(map(str, PROBE_EPOCHS))}.\n"
+        "The runs of figure 6 on the first 1,000 training images: above, the RMS of the back-propagated δ at each "
+        "layer's output; below, the length of each layer's gradient against that of its weights (claim 18). The share "
+        f"of dead or saturated units, recorded with them at epochs {', '.join(map(str, PROBE_EPOCHS))}:\n\n"
+        + _flat_units(book)
     )
+
+
+def _flat_units(book: Book) -> str:
+    lines = ["| curve | " + " | ".join(f"epoch {epoch}: layer 1, layer 2" for epoch in PROBE_EPOCHS) + " |"]
+    lines.append("|---" * (len(PROBE_EPOCHS) + 1) + "|")
+    for name in FIGURES[6][1]:
+        shares = [book.named(name).flat_units(epoch).mean(axis=0) for epoch in PROBE_EPOCHS]
+        lines.append(f"| {name} | " + " | ".join(", ".join(f"{share:.1%}" for share in each) for each in shares) + " |")
+    return "\n".join(lines) + "\n"
 
 
 def _times(timing: dict | None) -> str:
@@ -196,8 +215,8 @@ def _times(timing: dict | None) -> str:
         return "\n## Times\n\nNot measured yet: `python report.py` measures them when nothing else runs.\n"
     lines = [
         "\n## Times\n",
-        f"A pass of its own, one process, one thread: rounds of {timing['epochs']} epochs, the curves in turn, median of "
-        f"{timing['rounds']} rounds. Only ratios mean anything on another machine ({timing['machine']}).\n",
+        f"A pass of its own, one process, one thread: rounds of {timing['epochs']} epochs, the curves in turn, median "
+        f"of {timing['rounds']} rounds. On another machine only the ratios mean anything ({timing['machine']}).\n",
         "| curve | seconds per epoch | fastest and slowest round |",
         "|---|---|---|",
     ]
@@ -231,7 +250,8 @@ def _verdicts(book: Book, book_10: Book | None, timing: dict | None) -> str:
 def _audit(book: Book, book_10: Book | None, timing: dict | None) -> str:
     lines = [
         "\n## Audit\n",
-        "Each verdict is a predicate in `experiments/claims.py`, evaluated on all seeds. Where batch size 10 changes it, both are given.\n",
+        "Each verdict is a predicate in `experiments/claims.py`, evaluated on all seeds. Where batch size 10 changes it, "
+        "both are given.\n",
         "| | the claim | the report said | measured | verdict |",
         "|---|---|---|---|---|",
     ]

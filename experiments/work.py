@@ -153,42 +153,43 @@ def _workers(jobs: int, cluster: str | None):
 def train_all(missing: list[dict], jobs: int, cluster: str | None, dry_run: bool, folder: Path, say) -> list[str]:
     """Train these runs in parallel and store each as it arrives. Returns a sentence for each run that failed.
 
-    A worker that dies takes the pool with it: the pool is made anew, and a run that was in flight both times is given
-    up. A run that another report has stored in the meantime is not trained again.
+    A worker that dies takes the pool with it. Those in flight are then tried again alone, so that the one that dies is
+    known and given up, and the others go on. A run that another report has stored in the meantime is not trained again.
     """
-    data, start, done, failures = store.data_hash(the_data(dry_run)), time.perf_counter(), 0, []
-    strikes = Counter()
-    waiting = list(missing)
+    data, start, failures = store.data_hash(the_data(dry_run)), time.perf_counter(), []
+    waiting, suspects = list(missing), []
 
-    def tasks():
-        for settings in list(waiting):
+    def tasks(chosen: list[dict]):
+        for settings in chosen:
             if store.find(settings, data, folder) is not None:
                 waiting.remove(settings)
-                continue
-            in_flight.append(settings)
-            yield joblib.delayed(train_one)(settings, dry_run)
+            else:
+                in_flight.append(settings)
+                yield joblib.delayed(train_one)(settings, dry_run)
+
+    def finished(settings: dict, result: store.Result | str) -> None:
+        waiting.remove(settings)
+        if isinstance(result, str):
+            failures.append(f"{run_name(settings)} failed: {result}")
+        else:
+            store.save(result, folder)
+        seconds = time.perf_counter() - start
+        say(_progress(len(missing) - len(waiting), len(missing), seconds, settings, result))
 
     while waiting:
-        in_flight = []
+        suspects = [settings for settings in suspects if settings in waiting]
+        chosen, in_flight = suspects[:1] or list(waiting), []
         try:
             with _workers(jobs, cluster):
                 pool = joblib.Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch="n_jobs")
-                for settings, result in pool(tasks()):
+                for settings, result in pool(tasks(chosen)):
                     in_flight.remove(settings)
-                    waiting.remove(settings)
-                    done += 1
-                    if isinstance(result, str):
-                        failures.append(f"{run_name(settings)} failed: {result}")
-                    else:
-                        store.save(result, folder)
-                    say(_progress(done, len(missing), time.perf_counter() - start, settings, result))
+                    finished(settings, result)
         except (BrokenProcessPool, TerminatedWorkerError):
-            for settings in in_flight:
-                strikes[run_name(settings)] += 1
-                if strikes[run_name(settings)] == 2:
-                    waiting.remove(settings)
-                    done += 1
-                    failures.append(f"{run_name(settings)} failed: its process was ended twice")
+            if len(in_flight) == 1:
+                finished(in_flight[0], "its process was ended")
+            else:
+                suspects = in_flight
             say(f"a worker process was ended; {len(waiting)} runs go on in new ones")
     return failures
 
