@@ -6,6 +6,7 @@ python check_gradients.py --layers FILE --loss FILE
 """
 
 import argparse
+import os
 import time
 from pathlib import Path
 
@@ -79,6 +80,8 @@ def main(arguments: list[str]) -> int:
 
 
 def check_project(as_json: bool) -> int:
+    # Arrays of a few dozen numbers: starting the threads of the BLAS would cost more than all products.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from checks import table
     from checks.own import own_rows
 

@@ -38,7 +38,8 @@ def first_difference(what: str, theirs: np.ndarray, true: np.ndarray, inputs: Ca
         return f"{what} has shape {theirs.shape}, true {true.shape}"
     index = tuple(int(i) for i in np.argwhere(relative_errors(theirs, true) > tolerance)[0])
     place = ", ".join(map(str, index))
-    return f"{what}[{place}] is {theirs[index]:.6g}, true {true[index]:.6g}, at {inputs(index)}"
+    # + 0.0: a negative zero would only puzzle.
+    return f"{what}[{place}] is {theirs[index] + 0.0:.6g}, true {true[index] + 0.0:.6g}, at {inputs(index)}"
 
 
 def numbers(array: np.ndarray) -> str:
@@ -269,7 +270,7 @@ def check_linear(row: Row, make: Callable) -> None:
         cls = type(layer.subject)
         layer.put("W", W)
         layer.put("b", b)
-        _find_orientation(row, layer, x)
+        _find_orientation(row, layer, before_x)
         if not hasattr(cls, "backward"):
             row.absent("gradient", "backward is not written yet")
             return

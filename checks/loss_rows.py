@@ -169,7 +169,10 @@ def _accept(row: Row, loss: Reduced, name: str, form: Form) -> Form:
         row.remark("agreement", "other convention: samples in columns, not in rows", mistake="columns")
     if loss.per_sample:
         row.remark("agreement", "forward returns one loss per sample, not one number", mistake="per-sample")
-    if name == "HingeLoss" and form.margin != 5:
+    if name == "HingeLoss" and form.margin <= 0:
+        key, words = ("margin-missing", "missing") if form.margin == 0 else ("margin-sign", f"{form.margin:g}")
+        row.fault("agreement", f"forward is wrong: the margin is {words}", mistake=key, where=where)
+    elif name == "HingeLoss" and form.margin != 5:
         row.remark(
             "agreement",
             f"other convention: the margin is {form.margin:g} unless given, 5 in the assignment",

@@ -10,8 +10,8 @@ from checks.truth import relative_error, sgd
 
 SETTINGS = {"batch_size": 5, "max_epoch": 1, "disp_freq": 50, "test_epoch": 1}
 CONFIGS = (
-    {"learning_rate": 0.1, "weight_decay": 0.3, "momentum": 0.9},
-    {"learning_rate": 0.1, "weight_decay": 0.0, "momentum": 0.0},
+    {"learning_rate": 0.2, "weight_decay": 0.3, "momentum": 0.9},
+    {"learning_rate": 0.2, "weight_decay": 0.0, "momentum": 0.0},
 )
 STEPS = 3
 
