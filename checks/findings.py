@@ -3,6 +3,7 @@
 import ast
 import inspect
 import os
+import re
 import textwrap
 import traceback
 from contextlib import contextmanager
@@ -95,10 +96,10 @@ class Row:
         """Settle the verdict."""
         if self.has("fault"):
             self.verdict = self.verdict or "WRONG"
-        elif self.has("absent"):
+        elif any(finding.kind == "absent" and finding.column != "step" for finding in self.findings):
             self.verdict = self.verdict if self.verdict == "missing" else "not written yet"
-        elif not self.verdict or self.verdict == "raises":
-            self.verdict = "right, see remarks" if self.has("remark") else "right"
+        elif self.verdict != "not checked":
+            self.verdict = "right, see remarks" if self.findings else "right"
         return self
 
     @property
@@ -154,7 +155,6 @@ PYTHON_2_SYNTAX = (
     ("Missing parentheses in call to 'exec'", "the exec statement: write exec(...)"),
     ("multiple exception types must be parenthesized", "`except X, e`: write `except X as e`"),
     ("leading zeros in decimal integer", "octal numbers are 0o17 in Python 3"),
-    ("invalid decimal literal", "a long integer such as 10L: write 10"),
 )
 
 
@@ -172,7 +172,7 @@ def describe(error: BaseException) -> tuple[str, str | None]:
     message = f"{name}: {plain(error)}" if str(error) else name
     missing = getattr(error, "name", None)
     if missing in PYTHON_2_NAMES and isinstance(error, (NameError, AttributeError, ImportError)):
-        return f"{message}: this is Python 2; in Python 3 it is {PYTHON_2_NAMES[missing]}", where
+        return f"this is Python 2: {missing} is {PYTHON_2_NAMES[missing]} in Python 3", where
     if isinstance(error, ModuleNotFoundError) and missing:
         message += f" ({missing}.py was not handed in, and no such package is installed here)"
     elif isinstance(error, KeyError):
@@ -182,10 +182,14 @@ def describe(error: BaseException) -> tuple[str, str | None]:
 
 def _describe_syntax(error: SyntaxError) -> tuple[str, str | None]:
     file, code = os.path.basename(error.filename or "?"), plain(error.text or "", 100)
+    if "codec can't decode" in str(error.msg) or "Non-UTF-8" in str(error.msg):
+        return "is not UTF-8: save it as UTF-8", f"{file} line {error.lineno}" if error.lineno else file
     where = f"{file} line {error.lineno}" + (f": {code}" if code else "") if error.lineno else file
     for message, meaning in PYTHON_2_SYNTAX:
         if message in str(error.msg):
             return f"this is Python 2: {meaning}", where
+    if re.search(r"\b\d+L\b", code):
+        return "this is Python 2: a long integer such as 10L: write 10", where
     if "<>" in code:
         return "this is Python 2: `<>`: write !=", where
     if code.startswith("raise ") and "," in code:
@@ -217,7 +221,7 @@ def innermost(error: BaseException) -> tuple[str, int, str, str]:
 
 
 def line_of(cls: type, method: str, about: str | None = None) -> str | None:
-    """Where a class says what `about` becomes (an attribute such as grad_W), or what the method returns."""
+    """Where a class says what `about` becomes (an attribute such as grad_W, an argument), or what a method returns."""
     functions = [getattr(cls, method, None)]
     if about is not None:
         functions += [f for name, f in inspect.getmembers(cls, inspect.isfunction) if name != "__init__"]
@@ -247,8 +251,12 @@ def _sets(node: ast.AST, about: str | None) -> bool:
         targets = [node.target]
     else:
         return False
-    targets = [target.value if isinstance(target, ast.Subscript) else target for target in targets]
-    return any(isinstance(target, ast.Attribute) and target.attr.strip("_") == about for target in targets)
+    inside = [target.value for target in targets if isinstance(target, ast.Subscript)]
+    # A plain `name = ...` binds the name anew; all else writes into the array.
+    written = inside + ([] if isinstance(node, ast.Assign) else targets)
+    return any(
+        isinstance(target, ast.Attribute) and target.attr.strip("_") == about for target in targets + inside
+    ) or any(isinstance(target, ast.Name) and target.id == about for target in written)
 
 
 class Guarded:
@@ -267,20 +275,18 @@ class Guarded:
         if method == "forward":
             self.held = []
         copies = [np.array(array.T if self.columns else array, order="C") for array in arrays]
-        self.held += [
-            (copy, copy.copy(), f"the {name} of {method}") for copy, name in zip(copies, [*names, "argument"])
-        ]
+        self.held += [(copy, copy.copy(), name, method) for copy, name in zip(copies, [*names, "argument"])]
         with np.errstate(all="ignore"):
             result = getattr(self.subject, method)(*copies)
-        for copy, original, what in self.held:
+        for number, (copy, original, name, owner) in enumerate(self.held):
             if not np.array_equal(copy, original, equal_nan=True):
                 self.row.fault(
                     "arguments",
-                    f"{method} writes into an array that is not its own: {what}",
+                    f"{method} writes into an array that is not its own: the {name} of {owner}",
                     mistake="writes-argument",
-                    where=line_of(type(self.subject), method),
+                    where=line_of(type(self.subject), method, name),
                 )
-                copy[...] = original
+                self.held[number] = (copy, copy.copy(), name, owner)
         if result is None:
             raise NotWritten(method)
         return result

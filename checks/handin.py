@@ -10,8 +10,10 @@ from types import ModuleType
 import numpy as np
 
 from checks.findings import Row, describe, plain
-from checks.layer_rows import check_activation, check_extra, check_linear
-from checks.loss_rows import batch, check_loss
+from checks.layer_rows import check_activation, check_extra
+from checks.linear_rows import check_linear
+from checks.loss_forms import batch
+from checks.loss_rows import check_loss
 from checks.truth import LOSSES
 
 CLASSES = {
@@ -134,7 +136,8 @@ def check_class(part: str, file: str, name: str, cls: type | None, columns: bool
         else:
             make = constructor(cls, row, "name")
             _check(row, part, name, lambda: make(name.lower()), columns)
-    row.columns.pop("gradient" if row.error is None and not row.has("fault", "gradient") else "", None)
+    if row.error is None and not row.has("fault", "gradient"):
+        row.columns.pop("gradient", None)  # nothing was compared
     return row.close()
 
 

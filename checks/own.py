@@ -6,10 +6,11 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 
 from checks.findings import Row, describe
-from checks.layer_rows import check_activation, check_linear, first_difference, points
+from checks.layer_rows import check_activation, first_difference
+from checks.linear_rows import check_linear
 from checks.loss_rows import check_loss
 from checks.steps import CONFIGS, SETTINGS, STEPS
-from checks.truth import LOSSES, central_differences, one_hot, relative_error, sgd
+from checks.truth import LOSSES, central_differences, one_hot, points, relative_error, sgd
 
 ACTIVATIONS = ("Relu", "Sigmoid", "Gelu")
 SIZES = {0: (12, 5), 1: (12, 7, 5), 2: (12, 7, 6, 5)}

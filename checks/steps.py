@@ -1,5 +1,6 @@
 """The row's last column: a few steps of SGD with momentum and weight decay, and the catalogue of wrong steps."""
 
+import itertools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -160,9 +161,15 @@ def _compare(row: Row, cls: type, name: str, before, grads: list, after: np.ndar
     if relative_error(after, true) <= tolerance:
         return
     where = line_of(cls, "update", name)
-    for wrong in WRONG_STEPS:
-        if relative_error(after, walk(wrong.one, before, grads, config)) > tolerance:
+    # One mistake, or one beside a term that is missing.
+    without = ((), ("momentum",), ("weight_decay",))
+    for left_out, wrong in itertools.product(without, WRONG_STEPS):
+        if relative_error(after, walk(wrong.one, before, grads, config | dict.fromkeys(left_out, 0.0))) > tolerance:
             continue
+        if left_out:
+            says = f"update of {name} is wrong: {wrong.says}, and the {left_out[0].replace('_', ' ')} term is missing"
+            row.fault("step", says, mistake=wrong.key, where=where)
+            return
         if wrong.key == "decay-missing" and name == "b":
             row.remark("step", "other convention: no weight decay on b", mistake="no-decay-on-b", where=where)
         elif wrong.convention:

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import textwrap
 from collections.abc import Iterable
 
 from checks.findings import COLUMNS, Row
@@ -60,17 +61,22 @@ def table(rows: list[Row]) -> str:
         cells += [f"{head[number]:<{_width(head)}}" for head in shown.values()]
         lines.append((" " * first + "".join(cells) + ("verdict" if number else "")).rstrip())
     file = None
+    gap = 11 + sum(_width(head) for head in shown.values())
     for row in rows:
+        colour = "31;1" if row.wrong else "33" if row.findings else "32"
+        if row.name == row.file:
+            file = row.file
+            lines.append(f"{file:<{first}}" + " " * gap + screen.paint(row.verdict, colour))
+            continue
         if row.file != file:
             file = row.file
             lines.append(file)
         error = "" if row.error is None else f"{row.error:9.1e}"
         cells = [f"{error:>9}  "]
         for column, head in shown.items():
-            mark = MARKS[row.columns.get(column)]
+            mark = MARKS[row.columns.get(column)] if row.columns else " "
             width = _width(head) - len(screen.text(mark))
-            cells.append(screen.paint(mark, COLOURS[mark]) + " " * width)
-        colour = "31;1" if row.wrong else "33" if row.findings else "32"
+            cells.append(screen.paint(mark, COLOURS.get(mark, "0")) + " " * width)
         lines.append(f"  {row.name:<{first - 2}}" + "".join(cells) + screen.paint(row.verdict, colour))
     return "\n".join(lines)
 
@@ -83,16 +89,23 @@ def details(rows: Iterable[Row]) -> str:
     """What was found: a paragraph per row that has something to say."""
     paragraphs = []
     for row in rows:
-        if not row.findings:
+        if not row.findings or row.verdict == "missing" or (row.findings[0].column == "import" and not row.wrong):
             continue
         title = row.name if row.name == row.file else f"{row.name} ({row.file})"
         lines = [f"{title}: {row.verdict}"]
         for finding in sorted(row.findings, key=lambda f: ("fault", "absent", "remark").index(f.kind)):
             kind = {"absent": "open"}.get(finding.kind, finding.kind)
-            lines.append(f"  {kind:<8}{finding.says}")
-            lines += [f"          {text}" for text in (finding.where, finding.seen) if text]
+            lines += textwrap.wrap(
+                finding.says, 110, initial_indent=f"  {kind:<8}", subsequent_indent=" " * 10, break_on_hyphens=False
+            )
+            lines += [" " * 10 + finding.where] if finding.where else []
+            lines += _wrapped(finding.seen) if finding.seen else []
         paragraphs.append("\n".join(lines))
     return "\n\n".join(paragraphs)
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, 110, initial_indent=" " * 10, subsequent_indent=" " * 12, break_on_hyphens=False)
 
 
 def one_line(path: str, row: Row, widths: tuple[int, int]) -> str:

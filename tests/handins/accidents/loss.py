@@ -37,3 +37,9 @@ class SoftmaxCrossEntropyLoss:
 class HingeLoss:
     def __init__(self, name):
         raise RuntimeError("not\nyet \033[31mready")
+
+    def forward(self, input, target):
+        return 0.0
+
+    def backward(self, input, target):
+        return input

@@ -70,12 +70,3 @@ class Dropout(Layer):
 
     def backward(self, grad_output):
         return grad_output * self.mask
-
-
-class Softplus(Layer):
-    def forward(self, input):
-        self.x = input
-        return np.log1p(np.exp(-np.abs(input))) + np.maximum(input, 0)
-
-    def backward(self, grad_output):
-        return grad_output / (1 + np.exp(self.x))

@@ -45,12 +45,12 @@ class FocalLoss:
 
     def forward(self, input, target):
         e = np.exp(input - input.max(axis=1, keepdims=True))
-        p = (e / e.sum(axis=1, keepdims=True) * target).sum(axis=1)
+        p = np.maximum((e / e.sum(axis=1, keepdims=True) * target).sum(axis=1), 1e-30)
         return -np.mean((1 - p) ** self.gamma * np.log(p))
 
     def backward(self, input, target):
         e = np.exp(input - input.max(axis=1, keepdims=True))
         q = e / e.sum(axis=1, keepdims=True)
-        p = (q * target).sum(axis=1, keepdims=True)
+        p = np.maximum((q * target).sum(axis=1, keepdims=True), 1e-30)
         slope = self.gamma * (1 - p) ** (self.gamma - 1) * p * np.log(p) - (1 - p) ** self.gamma
         return slope * (target - q) / len(input)

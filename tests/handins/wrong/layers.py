@@ -57,3 +57,15 @@ class Gelu:
         t = np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x ** 3))
         inner = np.sqrt(2 / np.pi) * (1 + 3 * 0.044715 * x ** 2)
         return grad_output * (0.5 * (1 + t) + 0.5 * x * (1 - t) ** 2 * inner)
+
+
+class Softplus:
+    def __init__(self, name):
+        self.name = name
+
+    def forward(self, input):
+        self.x = input
+        return np.log1p(np.exp(-np.abs(input))) + np.maximum(input, 0)
+
+    def backward(self, grad_output):
+        return grad_output / (1 + np.exp(self.x))
