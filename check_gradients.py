@@ -94,6 +94,7 @@ def check_project(as_json: bool) -> int:
     screen = table.Screen()
     screen.print("This project's gradients against central differences in float64\n")
     screen.print(table.table(rows))
+    screen.print("\n" + table.LEGEND)
     if code:
         screen.print("\n" + table.details(rows))
     largest = max(row.error or 0.0 for row in rows)
@@ -134,8 +135,16 @@ def check_hand_ins(options: argparse.Namespace, hand_ins: list) -> int:
     elif len(hand_ins) > 1:
         screen.print(f"\n{len(hand_ins)} hand-ins: {table.tally(every)}")
     if empty and code == 3:
-        raise NoHandIn(f"{', '.join(empty)} holds neither layers.py nor loss.py: give the folder that does")
+        deeper = [
+            str(file.parent) for folder in empty for file in sorted(Path(folder).glob("*/l*s*.py")) if is_hand_in(file)
+        ]
+        hint = f"is it {deeper[0]}?" if deeper else "give the folder that does"
+        raise NoHandIn(f"{', '.join(empty)}: neither layers.py nor loss.py is there; {hint}")
     return code
+
+
+def is_hand_in(file: Path) -> bool:
+    return file.name in ("layers.py", "loss.py")
 
 
 def show(screen, title: str, rows: list) -> None:

@@ -29,6 +29,10 @@ class NotWritten(Exception):
     """A method is there but returns None or raises NotImplementedError: a stub."""
 
 
+class Unusable(Exception):
+    """What a method returns or an attribute holds cannot be checked; the message says why, in full."""
+
+
 @dataclass
 class Finding:
     kind: str  # fault, remark or absent
@@ -82,6 +86,8 @@ class Row:
             self.absent(column, f"{error} is not written yet")
         except NotImplementedError as error:
             self.absent(column, f"{innermost(error)[2]} is not written yet")
+        except Unusable as error:
+            self.fault(column, str(error))
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # SystemExit too: a stranger's sys.exit() is a finding, not an order
@@ -293,7 +299,10 @@ class Guarded:
 
     def array(self, method: str, *arrays: np.ndarray) -> np.ndarray:
         """What the method returns, as an array of its own, a sample in each row."""
-        result = np.array(self.call(method, *arrays))
+        result = self.call(method, *arrays)
+        if isinstance(result, (tuple, dict)):
+            raise Unusable(f"{method} returns a {type(result).__name__}, not an array")
+        result = np.array(result)
         if result.dtype.kind not in "fiub":
-            raise TypeError(f"{method} returns {plain(result.dtype)}, not an array of numbers")
+            raise Unusable(f"{method} returns {plain(result.dtype)}, not an array of numbers")
         return np.array(result.T if self.columns else result, order="C")

@@ -241,7 +241,7 @@ def check_extra(row: Row, make: Callable) -> None:
             np.random.seed(0)
             outputs.append(np.array(layer.forward(x.copy())))
         if outputs[0].shape != x.shape or not np.array_equal(*outputs) or outputs[0].dtype.kind != "f":
-            raise TypeError("it does not give the same output of the same shape every time")
+            raise ValueError("it does not give the same output of the same shape every time")
         np.array(layer.backward(x.copy()), float)
     except Exception as error:
         row.verdict = "not checked"

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from checks.catalogue import diagnose
-from checks.findings import Guarded, Row, line_of
+from checks.findings import Guarded, Row, Unusable, line_of
 from checks.layer_rows import IN, OUT, N, check_float32, check_own_arrays, first_difference, is_wide, numbers, precision
 from checks.steps import check_step
 from checks.truth import central_differences, points, relative_error
@@ -20,9 +20,11 @@ class LinearAdapter(Guarded):
         super().__init__(subject, row)
         self.parameters = {}
         for name, shapes in (("W", ((IN, OUT), (OUT, IN))), ("b", ((OUT,), (1, OUT), (OUT, 1)))):
+            if not hasattr(subject, name):
+                raise Unusable(f"Linear has no attribute {name}")
             array = np.asarray(getattr(subject, name))
             if array.shape not in shapes:
-                raise TypeError(f"{name} has shape {array.shape}, not {shapes[0]}")
+                raise Unusable(f"{name} has shape {array.shape}, not {shapes[0]}")
             self.parameters[name] = array.shape
         self.turned = self.parameters["W"] == (OUT, IN)
 
@@ -30,7 +32,7 @@ class LinearAdapter(Guarded):
         """W or grad_W as (in, out), b or grad_b as (out,), where they have the shape of their parameter."""
         value = getattr(self.subject, name, None)
         if value is None:
-            raise AttributeError(f"{name} is {'None' if hasattr(self.subject, name) else 'not there'}")
+            raise Unusable(f"{name} is {'None' if hasattr(self.subject, name) else 'not there'}")
         array = np.array(value)
         shape = self.parameters[name[-1]]
         if array.shape == shape or (name == "grad_b" and array.size == OUT and max(array.shape, default=0) == OUT):
@@ -84,7 +86,7 @@ def check_linear(row: Row, make: Callable) -> None:
         for name in ("grad_W", "grad_b"):
             try:
                 theirs[name] = layer.get(name)
-            except AttributeError as error:
+            except Unusable as error:
                 row.fault("gradient", f"backward leaves no {name}: {error}", mistake="zero")
         right = {"grad_input": g @ W.T, "grad_W": x.T @ g, "grad_b": g.sum(axis=0)}
         earlier = {"grad_input": before_g @ W.T, "grad_W": before_x.T @ before_g, "grad_b": before_g.sum(axis=0)}
@@ -150,7 +152,7 @@ def _find_orientation(row: Row, layer: LinearAdapter, x: np.ndarray) -> None:
             elif layer.turned:
                 row.remark("agreement", "other convention: W is (out, in), not (in, out)", mistake="w-out-in")
             return
-        trouble = trouble or TypeError(f"forward returns shape {output.shape}, not {(N, OUT)}")
+        trouble = trouble or Unusable(f"forward returns shape {output.shape}, not {(N, OUT)}")
     layer.columns = False
     raise trouble
 

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from checks.findings import Guarded, Row, line_of, plain
+from checks.findings import Guarded, Row, Unusable, line_of, plain
 from checks.layer_rows import numbers
 from checks.mistakes_losses import KNOWN_VARIANTS, OTHER_LOSSES, SCALES
 from checks.truth import loss_value, one_hot, points, relative_error
@@ -26,13 +26,13 @@ class Reduced(Guarded):
     def value(self, o: np.ndarray, t: np.ndarray) -> float:
         result = np.asarray(self.call("forward", o, t))
         if result.dtype.kind not in "fiub":
-            raise TypeError(f"forward returns {plain(result.dtype)}, not a number")
+            raise Unusable(f"forward returns {plain(result.dtype)}, not a number")
         if result.size == 1:
             return float(result.reshape(()))
         if result.size == len(o):
             self.per_sample = True
             return float(self.reduce(result))
-        raise TypeError(f"forward returns an array of shape {result.shape}, not a number")
+        raise Unusable(f"forward returns an array of shape {result.shape}, not a number")
 
 
 class Form(SimpleNamespace):
@@ -51,7 +51,7 @@ def find_form(row: Row, loss: Reduced, name: str, columns_elsewhere: bool | None
         loss.columns = columns
         try:
             form = _match(loss, name)
-        except (ValueError, IndexError, TypeError) as error:
+        except (ValueError, IndexError, TypeError, Unusable) as error:
             trouble = trouble or (error if columns == orientations[0] else None)
             continue
         if form is not None:

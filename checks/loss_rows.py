@@ -35,7 +35,7 @@ def check_loss(row: Row, make: Callable, name: str, columns_elsewhere: bool | No
         return
     row.hints["columns"] = loss.columns
     with row.stage("mean"):
-        _check_mean(row, loss, o, t)
+        _check_mean(row, loss, o, t, form)
     with row.stage("finite"):
         _check_finite(row, loss, name, form)
     with row.stage("float32"):
@@ -132,12 +132,18 @@ def _check_far(row: Row, loss: Reduced, name: str, form: Form | None, cls: type)
         )
 
 
-def _check_mean(row: Row, loss: Reduced, o: np.ndarray, t: np.ndarray) -> None:
-    """The same batch twice over has the same mean."""
+def _check_mean(row: Row, loss: Reduced, o: np.ndarray, t: np.ndarray, form: Form | None) -> None:
+    """The same batch twice over has the same mean, and so have its samples one by one."""
     once, twice = loss.value(o, t), loss.value(np.vstack([o, o]), np.vstack([t, t]))
     if abs(twice - once) > 1e-5 * abs(once) and not row.columns.get("mean"):
         ratio = twice / once if once else float("nan")
         row.remark("mean", f"the same batch twice over gives {ratio:.3g} times the loss: it is no mean", mistake="sum")
+    if form is not None and form.key == "mean":
+        singles = [loss.value(o[n : n + 1], t[n : n + 1]) for n in range(len(o))]
+        loss.value(o[:1], t[:1])
+        shape = loss.array("backward", o[:1], t[:1]).shape
+        if abs(np.mean(singles) - once) > 1e-4 * abs(once) or shape != o[:1].shape:
+            row.fault("mean", "a batch of one sample is treated otherwise than a larger one", mistake="single-sample")
 
 
 def _check_finite(row: Row, loss: Reduced, name: str, form: Form | None) -> None:

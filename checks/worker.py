@@ -31,18 +31,16 @@ from checks.findings import Row  # noqa: E402
 forget_the_project()
 
 
-class Sink(io.TextIOBase):
+class Sink(io.TextIOWrapper):
     """Where a stranger's prints go: counted, and dropped."""
 
     def __init__(self):
+        super().__init__(open(os.devnull, "wb"), encoding="utf-8", errors="replace")  # noqa: SIM115 (as long as we run)
         self.lines = 0
-
-    def writable(self) -> bool:
-        return True
 
     def write(self, text: str) -> int:
         self.lines += str(text).count("\n")
-        return len(text)
+        return super().write(text)
 
 
 def limit_memory(megabytes: int) -> None:
@@ -70,7 +68,11 @@ def main() -> None:
     faulthandler.enable(trace)
     limit_memory(request["memory_limit"])
 
+    process = os.getpid()
+
     def tell(**event) -> None:
+        if os.getpid() != process:  # a fork of the stranger's came back into our loop
+            os._exit(1)
         channel.write(json.dumps(event) + "\n")
         channel.flush()
 
