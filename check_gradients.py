@@ -135,16 +135,11 @@ def check_hand_ins(options: argparse.Namespace, hand_ins: list) -> int:
     elif len(hand_ins) > 1:
         screen.print(f"\n{len(hand_ins)} hand-ins: {table.tally(every)}")
     if empty and code == 3:
-        deeper = [
-            str(file.parent) for folder in empty for file in sorted(Path(folder).glob("*/l*s*.py")) if is_hand_in(file)
-        ]
+        names = ("layers.py", "loss.py")
+        deeper = [str(file.parent) for folder in empty for name in names for file in Path(folder).glob("*/" + name)]
         hint = f"is it {deeper[0]}?" if deeper else "give the folder that does"
         raise NoHandIn(f"{', '.join(empty)}: neither layers.py nor loss.py is there; {hint}")
     return code
-
-
-def is_hand_in(file: Path) -> bool:
-    return file.name in ("layers.py", "loss.py")
 
 
 def show(screen, title: str, rows: list) -> None:
