@@ -18,7 +18,7 @@ COLUMNS = {
     "float32": "float32 in, float32 out",
     "arguments": "arguments not modified",
     "mean": "mean over the batch",
-    "agreement": "forward as defined, and loss and gradient agree",
+    "agreement": "forward is as defined, and it and the gradient belong together",
     "step": "an SGD step with momentum and decay",
 }
 FAULTS = ("WRONG", "raises", "cannot be imported", "no end", "crashed")
@@ -100,6 +100,8 @@ class Row:
 
     def close(self) -> "Row":
         """Settle the verdict."""
+        if self.columns.get("gradient") == "fault" and "agreement" in self.columns:
+            self.columns["agreement"] = "fault"
         if self.has("fault"):
             self.verdict = self.verdict or "WRONG"
         elif any(finding.kind == "absent" and finding.column != "step" for finding in self.findings):
@@ -216,7 +218,7 @@ def innermost(error: BaseException) -> tuple[str, int, str, str]:
         for frame in frames
         if os.path.dirname(os.path.abspath(frame.filename)) != ours
         and "site-packages" not in frame.filename
-        and not frame.filename.startswith("<")
+        and os.path.exists(frame.filename)
         and os.path.abspath(frame.filename) != os.path.abspath(inspect.__file__)
         and os.sep + "importlib" + os.sep not in frame.filename
     ]

@@ -89,6 +89,11 @@ def _is_layer(cls: type) -> bool:
     return callable(getattr(cls, "forward", None)) and callable(getattr(cls, "backward", None))
 
 
+def _role(parameter: str) -> str | None:
+    """The classic argument that a parameter of this name is."""
+    return next((role for role, names in ARGUMENTS.items() if parameter.lower() in names), None)
+
+
 def constructor(cls: type, row: Row, *classic: str) -> Callable:
     """(values of the classic arguments) -> an object, with what this class wants beside or instead of them."""
     try:
@@ -96,28 +101,33 @@ def constructor(cls: type, row: Row, *classic: str) -> Callable:
     except (TypeError, ValueError):
         parameters = {}
     wants_dtype = {"dtype": np.float64} if "dtype" in parameters else {}
-    try:
-        inspect.signature(cls).bind(*classic)
-        return lambda *values: cls(*values, **wants_dtype)
-    except (TypeError, ValueError):
-        pass
+    # Another order, such as (in_num, out_num, name), shows in the names.
+    if all(_role(name) in (None, role) for name, role in zip(parameters, classic)):
+        try:
+            inspect.signature(cls).bind(*classic)
+            return lambda *values: cls(*values, **wants_dtype)
+        except (TypeError, ValueError):
+            pass
     given, guessed = {}, {}
     for name, parameter in parameters.items():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             continue
-        standard = next((key for key, names in ARGUMENTS.items() if name.lower() in names and key in classic), None)
-        if standard:
-            given[name] = classic.index(standard)
+        if _role(name) in classic:
+            given[name] = classic.index(_role(name))
         elif parameter.default is parameter.empty or name == "dtype":
             guessed[name] = next((value for names, value in GUESSES.items() if name.lower() in names), None)
     extra = ", ".join(f"{name}={getattr(value, '__name__', value)}" for name, value in guessed.items())
     missing = [key for key in classic if classic.index(key) not in given.values()]
     text = "other convention: the constructor" + (f" wants {extra} (guessed here)" if extra else "")
     text += " and" if extra and missing else ""
-    row.remark("use", text + (f" takes no {', '.join(missing)}" if missing else ""), mistake="constructor")
+    text += f" takes no {', '.join(missing)}" if missing else ""
+    text += " takes its arguments in another order" if not (extra or missing) else ""
+    row.remark("use", text, mistake="constructor")
     return lambda *values: cls(**{name: values[index] for name, index in given.items()}, **guessed)
 
 
+# A hand-in may have set NumPy to raise: our own arithmetic must not.
+@np.errstate(all="ignore")
 def check_class(part: str, file: str, name: str, cls: type | None, columns: bool | None) -> Row:
     """The row of one class of the hand-in; cls None: it is missing."""
     row = Row(name, file)

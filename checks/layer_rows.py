@@ -206,10 +206,11 @@ def check_float32(row: Row, layer: Guarded, x: np.ndarray, g: np.ndarray) -> Non
     grad = layer.array("backward", g.astype(np.float32))
     wide = [method for method, array in (("forward", output), ("backward", grad)) if is_wide(array)]
     if wide:
+        widest = (output if is_wide(output) else grad).dtype
         row.remark(
             "float32",
-            f"{' and '.join(wide)} turn float32 into {(output if is_wide(output) else grad).dtype}: a float64 array "
-            "or a NumPy number such as np.sqrt(2) in the formula does this, a Python number does not",
+            f"{' and '.join(wide)} {'turn' if len(wide) > 1 else 'turns'} float32 into {widest}: a float64 array or a "
+            "NumPy number such as np.sqrt(2) in the formula does this, a Python number does not",
             mistake="float32-lost",
         )
 

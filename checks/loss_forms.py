@@ -7,9 +7,11 @@ import numpy as np
 from checks.findings import Guarded, Row, Unusable, line_of, plain
 from checks.layer_rows import numbers
 from checks.mistakes_losses import KNOWN_VARIANTS, OTHER_LOSSES, SCALES
-from checks.truth import loss_value, one_hot, points, relative_error
+from checks.truth import loss_value, one_hot, points, relative_error, softmax
 
 SHAPES = ((5, 7), (3, 4))  # two batches: a factor of N is told from one of 5
+# What people add to a probability before its logarithm.
+EPSILONS = (0.0, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3)
 SPREAD = {"EuclideanLoss": 1.5, "SoftmaxCrossEntropyLoss": 1.5, "HingeLoss": 4.0}
 
 
@@ -70,13 +72,26 @@ def _match(loss: Reduced, name: str) -> Form | None:
         margin, extra = _find_margin(loss)
     theirs = [loss.value(*pair) for pair in batches]
     tolerance = 1e-6 if relative_error(np.array(theirs), np.array(theirs).astype(np.float32)) > 0 else 1e-4
-    for key, factor, words, convention in SCALES:
-        true = [factor(*pair[0].shape) * (loss_value(name, *pair, margin) + extra) for pair in batches]
-        if relative_error(np.array(theirs), np.array(true)) < tolerance:
-            return Form(
-                key=key, factor=factor, words=words, convention=convention, margin=margin, extra=extra, name=name
-            )
+    for epsilon in EPSILONS if name == "SoftmaxCrossEntropyLoss" else (0.0,):
+        values = [loss_value(name, *pair, margin) + extra + _shortened(*pair, epsilon) for pair in batches]
+        for key, factor, words, convention in SCALES:
+            true = [factor(*pair[0].shape) * value for pair, value in zip(batches, values)]
+            if relative_error(np.array(theirs), np.array(true)) < tolerance:
+                return Form(
+                    key=key,
+                    factor=factor,
+                    words=words,
+                    convention=convention,
+                    margin=margin,
+                    extra=extra,
+                    epsilon=epsilon,
+                )
     return None
+
+
+def _shortened(o: np.ndarray, t: np.ndarray, epsilon: float) -> float:
+    """What log(p + epsilon) in place of log p takes from the mean cross-entropy."""
+    return -float((t * np.log1p(epsilon / softmax(o))).sum()) / len(o)
 
 
 def _find_margin(loss: Reduced) -> tuple[float, float]:

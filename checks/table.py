@@ -13,7 +13,7 @@ HEAD = {
     "float32": ("float32", "stays"),
     "arguments": ("arguments", "unharmed"),
     "mean": ("mean over", "the batch"),
-    "agreement": ("forward", "agrees"),
+    "agreement": ("value and", "gradient"),
     "step": ("SGD", "step"),
 }
 MARKS = {"ok": "✓", "fault": "✗", "remark": "!", None: "·"}

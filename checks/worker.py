@@ -17,7 +17,8 @@ ROOT = os.path.dirname(HERE)
 
 def forget_the_project() -> None:
     """Take our folders from the search path and our modules from those that are loaded."""
-    sys.path[:] = [p for p in sys.path if p and os.path.realpath(p) not in (ROOT, HERE)]
+    ours = [os.path.normcase(folder) for folder in (ROOT, HERE)]
+    sys.path[:] = [p for p in sys.path if p and os.path.normcase(os.path.realpath(p)) not in ours]
     for name in [name for name in sys.modules if name == "checks" or name.startswith("checks.")]:
         del sys.modules[name]
 
