@@ -204,7 +204,7 @@ def _describe_syntax(error: SyntaxError) -> tuple[str, str | None]:
         return "this is Python 2: `raise X, text`: write raise X(text)", where
     if "`" in code:
         return "this is Python 2: backticks: write repr(...)", where
-    if isinstance(error, TabError):
+    if isinstance(error, TabError) or (isinstance(error, IndentationError) and "\t" in (error.text or "")):
         return "tabs and spaces are mixed in the indentation (Python 2 let it pass): use spaces alone", where
     return f"does not parse: {plain(error.msg)}", where
 

@@ -81,7 +81,9 @@ def find(module: ModuleType, part: str) -> dict[str, type | None]:
         found[name] = cls
         taken.add(cls)
     bases = {base for cls in own.values() for base in cls.__mro__[1:]}
-    extras = {n: c for n, c in own.items() if c not in taken and c not in bases and n not in found}
+    # A class of the other file, where both are one file, is no extra.
+    known = {_key(name) for names in CLASSES.values() for name in names}
+    extras = {n: c for n, c in own.items() if c not in taken and c not in bases and _key(n) not in known}
     return found | extras
 
 

@@ -33,7 +33,7 @@ def check_hand_in(
     layers: Path | None, loss: Path | None, time_limit: float = TIME_LIMIT, memory_limit: int = MEMORY_LIMIT
 ) -> list[Row]:
     """The rows of a hand-in: every class of the assignment, extra ones, and files that cannot be imported."""
-    files = [(part, path.resolve()) for part, path in (("layers", layers), ("loss", loss)) if path is not None]
+    files = [(part, path.absolute()) for part, path in (("layers", layers), ("loss", loss)) if path is not None]
     # Files from one folder see each other, as they do where they were written.
     together = len({path.parent for _, path in files}) == 1
     rows, columns = [], None
@@ -183,7 +183,10 @@ def _death(process: subprocess.Popen, stuck: bool, request: dict) -> tuple[str, 
     except OSError:
         trace = ""
     where = None
-    for path, line, function in re.findall(r'File "(.+?)", line (\d+) in (.+)', trace):
+    # A stranger's own threads come first; the one that ran the check is the last, or said to be the current one.
+    threads = trace.split("\n\n")
+    threads = [text for text in threads if text.lstrip().startswith("Current thread")] or threads[::-1]
+    for path, line, function in re.findall(r'File "(.+?)", line (\d+) in (.+)', "\n".join(threads)):
         if any(Path(path).is_relative_to(folder) for folder in request["folders"]):
             code = _line(path, int(line))
             where = f"{os.path.basename(path)} line {line}, in {function}" + (f": {code}" if code else "")

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from checks.catalogue import diagnose, named
-from checks.findings import Guarded, Row, line_of, plain
+from checks.findings import Guarded, Row, Unusable, line_of, plain
 from checks.mistakes_layers import OTHER_FORMS
 from checks.truth import (
     ACTIVATIONS,
@@ -41,6 +41,12 @@ def first_difference(what: str, theirs: np.ndarray, true: np.ndarray, inputs: Ca
     return f"{what}[{place}] is {theirs[index] + 0.0:.6g}, true {true[index] + 0.0:.6g}, at {inputs(index)}"
 
 
+def expect_slopes(true: np.ndarray) -> None:
+    """Kinks are rare: where hardly any difference can be taken, nothing has been compared."""
+    if np.isnan(true).mean() > 0.5:
+        raise Unusable("forward has no derivative where it was tried: it jumps, or differs from call to call")
+
+
 def numbers(array: np.ndarray) -> str:
     return "[" + ", ".join(f"{value:g}" for value in np.ravel(array)) + "]"
 
@@ -70,6 +76,7 @@ def check_activation(row: Row, make: Callable, name: str, known: bool = True) ->
             case.before = before_g * slope(before_x)
             case.with_old_input = g * slope(before_x)
             case.sum = case.before + true
+        expect_slopes(true)
         row.error = relative_error(theirs, true)
         if row.error > tolerance:
             found = diagnose(f"{name}.grad_input", theirs, case, tolerance) or _differentiated(name, theirs, case)
@@ -210,7 +217,7 @@ def check_float32(row: Row, layer: Guarded, x: np.ndarray, g: np.ndarray) -> Non
         row.remark(
             "float32",
             f"{' and '.join(wide)} {'turn' if len(wide) > 1 else 'turns'} float32 into {widest}: a float64 array or a "
-            "NumPy number such as np.sqrt(2) in the formula does this, a Python number does not",
+            "NumPy number such as np.sqrt(2) in the formula does this (in NumPy 2), a Python number does not",
             mistake="float32-lost",
         )
 

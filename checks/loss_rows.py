@@ -7,7 +7,7 @@ import numpy as np
 
 from checks.catalogue import diagnose
 from checks.findings import NotWritten, Row, line_of
-from checks.layer_rows import first_difference, numbers, precision
+from checks.layer_rows import expect_slopes, first_difference, numbers, precision
 from checks.loss_forms import SHAPES, SPREAD, Form, Reduced, batch, find_form
 from checks.mistakes_losses import SCALES
 from checks.truth import central_differences, loss_gradient, loss_value, relative_error
@@ -62,6 +62,7 @@ def _check_gradient(row: Row, make: Callable, loss: Reduced, name: str, o, t, fo
         # One loss per sample says nothing about mean or sum: backward does.
         loss.reduce = np.sum if relative_error(theirs, n * loss_gradient(name, o, t, margin)) < 1e-3 else np.mean
     true = central_differences(lambda at: loss.value(at, t), o, step)
+    expect_slopes(true)
     row.error = relative_error(theirs, true)
     if row.error <= tolerance:
         _check_far(row, loss, name, form, cls)

@@ -20,8 +20,8 @@ SAMPLES = 6
 def layer_row(layers: ModuleType, name: str) -> Row:
     """The row of layers.Linear, Relu, Sigmoid or Gelu."""
     row = Row(name, "layers.py", strict=True)
-    cls = getattr(layers, name)
     with row.stage("gradient"):
+        cls = getattr(layers, name)
         if name == "Linear":
 
             def make(in_num: int, out_num: int):
@@ -68,7 +68,6 @@ def network_row(modules: SimpleNamespace, hidden: int, activation: str, loss_nam
     sizes = SIZES[hidden]
     name = " ".join(["-".join(map(str, sizes)), activation, loss_name.removesuffix("Loss")]).replace("  ", " ")
     row = Row(name, "network.py", strict=True)
-    loss = getattr(modules.losses, loss_name)("loss")
 
     def build(dtype):
         rng = np.random.default_rng(11)
@@ -82,6 +81,7 @@ def network_row(modules: SimpleNamespace, hidden: int, activation: str, loss_nam
 
     x, t = points(13, SAMPLES, sizes[0]), one_hot(14, SAMPLES, sizes[-1])
     with row.stage("gradient"):
+        loss = getattr(modules.losses, loss_name)("loss")
         network = build(np.float64)
         start = network.params.copy()
 
@@ -158,8 +158,10 @@ def own_rows() -> list[Row]:
             row = Row(name + ".py", name + ".py", strict=True, verdict="cannot be imported")
             row.fault("import", says, where=where)
             rows.append(row)
-    if rows:
-        return rows
-    rows += [layer_row(modules.layers, name) for name in ("Linear", *ACTIVATIONS)]
-    rows += [loss_row(modules.losses, name) for name in LOSSES]
-    return rows + [network_row(modules, *case) for case in network_cases()]
+    if hasattr(modules, "layers"):
+        rows += [layer_row(modules.layers, name) for name in ("Linear", *ACTIVATIONS)]
+    if hasattr(modules, "losses"):
+        rows += [loss_row(modules.losses, name) for name in LOSSES]
+    if len(vars(modules)) == 3:
+        rows += [network_row(modules, *case) for case in network_cases()]
+    return sorted(rows, key=lambda row: ("layers.py", "loss.py", "network.py").index(row.file))

@@ -66,7 +66,7 @@ LAYER_BUGS = [
         "stale",
     ),
     Bug("Linear", GRAD_X, "grad_output *= 1.0 / 1.0000001\n        " + GRAD_X, "writes-argument"),
-    Bug("Linear", GRAD_X, "return np.float64(1.0) * (grad_output @ self._W.T)", "float32-lost"),
+    Bug("Linear", GRAD_X, "return np.ones(1) * (grad_output @ self._W.T)", "float32-lost"),
     # Relu
     Bug("Relu", RELU, "return grad_output * (grad_output > 0)", "mask-on-grad"),
     Bug("Relu", RELU, "return grad_output * (self._input < 0)", "mask-reversed"),
