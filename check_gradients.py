@@ -97,11 +97,9 @@ def check_project(as_json: bool) -> int:
     screen.print("\n" + table.LEGEND)
     if code:
         screen.print("\n" + table.details(rows))
-    largest = max(row.error or 0.0 for row in rows)
-    screen.print(
-        f"\n{table.tally(rows)}; largest relative error {largest:.1e} (limit 1e-06), "
-        f"{time.perf_counter() - start:.1f} s"
-    )
+    errors = [row.error for row in rows if row.error is not None]
+    largest = f"; largest relative error {max(errors):.1e} (limit 1e-06)" if errors else ""
+    screen.print(f"\n{table.tally(rows)}{largest}, {time.perf_counter() - start:.1f} s")
     return code
 
 

@@ -65,8 +65,8 @@ class Row:
     def remark(self, column: str, says: str, **more) -> None:
         self._add(Finding("fault" if self.strict else "remark", column, says, **more))
 
-    def absent(self, column: str, says: str) -> None:
-        self._add(Finding("fault" if self.strict else "absent", column, says))
+    def absent(self, column: str, says: str, **more) -> None:
+        self._add(Finding("fault" if self.strict else "absent", column, says, **more))
 
     def _add(self, finding: Finding) -> None:
         if finding.column in COLUMNS and self.columns.get(finding.column) != "fault" and finding.kind != "absent":

@@ -7,10 +7,10 @@ import numpy as np
 
 from checks.catalogue import diagnose
 from checks.findings import NotWritten, Row, line_of
-from checks.layer_rows import expect_slopes, first_difference, numbers, precision
+from checks.layer_rows import COARSE, FINE, SINGLE, expect_slopes, first_difference, numbers
 from checks.loss_forms import SHAPES, SPREAD, Form, Reduced, batch, find_form
 from checks.mistakes_losses import SCALES
-from checks.truth import central_differences, loss_gradient, loss_value, relative_error
+from checks.truth import central_differences, is_coarse, loss_gradient, loss_value, relative_error
 
 
 def check_loss(row: Row, make: Callable, name: str, columns_elsewhere: bool | None = None) -> None:
@@ -56,13 +56,16 @@ def _check_gradient(row: Row, make: Callable, loss: Reduced, name: str, o, t, fo
     n, k = o.shape
     value = loss.value(o, t)
     theirs = loss.array("backward", o, t)
-    step, tolerance = precision(theirs.dtype)
+    coarse = is_coarse(lambda at: loss.value(at, t), o)
+    step, tolerance = COARSE if coarse else FINE
     margin = form.margin if form else 5.0
     if loss.per_sample:
         # One loss per sample says nothing about mean or sum: backward does.
         loss.reduce = np.sum if relative_error(theirs, n * loss_gradient(name, o, t, margin)) < 1e-3 else np.mean
     true = central_differences(lambda at: loss.value(at, t), o, step)
     expect_slopes(true)
+    if coarse and form and form.convention:
+        true, tolerance = form.factor(n, k) * loss_gradient(name, o, t, margin), SINGLE
     row.error = relative_error(theirs, true)
     if row.error <= tolerance:
         _check_far(row, loss, name, form, cls)

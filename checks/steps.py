@@ -148,6 +148,9 @@ def check_step(row: Row, start: Callable, gradients: Callable) -> None:
                     return
         if any(not np.array_equal(layer.get("grad_" + name), grads[name][-1]) for name in "Wb"):
             row.remark("step", "update changes grad_W or grad_b", mistake="update-writes-grads")
+        if all(np.array_equal(values[-1], before[name]) for name, values in after.items()):
+            row.absent("step", "update is not written yet: it changes neither W nor b", mistake="not-updated")
+            return
         for name in "Wb":
             _compare(
                 row, type(layer.subject), name, before[name], grads[name], np.array(after[name]), config, tolerance

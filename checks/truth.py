@@ -138,6 +138,14 @@ def central_differences(function: Callable[[np.ndarray], float], point: np.ndarr
     return derivative
 
 
+def is_coarse(function: Callable[[np.ndarray], float], point: np.ndarray) -> bool:
+    """Whether the function computes in single precision: then it is not smooth on a scale of 1e-6."""
+    middle = function(point)
+    moves = [1e-6 * points(seed, *point.shape) for seed in (21, 22, 23)]
+    bends = [abs(function(point + move) - 2 * middle + function(point - move)) for move in moves]
+    return bool(max(bends) > 3e-10 * max(abs(middle), 1.0))
+
+
 def relative_errors(theirs: np.ndarray, true: np.ndarray) -> np.ndarray:
     """|a - n| / max(|a|, |n|, 1 % of the largest |n|), element by element; 0 where n is NaN, a kink."""
     with np.errstate(all="ignore"):

@@ -378,6 +378,78 @@ class CrammerSingerHinge:
         return grad / len(input)
 
 
+class SingleSigmoid:
+    """float32 inside, float64 out."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def forward(self, input):
+        self.y = (0.5 + 0.5 * np.tanh(input.astype(np.float32) / 2)).astype(np.float64)
+        return self.y
+
+    def backward(self, grad_output):
+        return self.y * (1 - self.y) * grad_output
+
+
+class SingleGelu:
+    def __init__(self, name):
+        self.name = name
+
+    def forward(self, input):
+        self.x = input.astype(np.float32)
+        self.t = np.tanh(0.7978845608 * (self.x + 0.044715 * self.x**3))
+        return 0.5 * self.x * (1 + self.t)
+
+    def backward(self, grad_output):
+        x, t = self.x, self.t
+        slope = 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * 0.7978845608 * (1 + 0.134145 * x * x)
+        return (grad_output * slope).astype(np.float32)
+
+
+class SingleEuclidean:
+    def __init__(self, name):
+        self.name = name
+
+    def forward(self, input, target):
+        difference = input.astype(np.float32) - target.astype(np.float32)
+        return float(np.mean(np.sum(difference**2, axis=1)) / 2)
+
+    def backward(self, input, target):
+        return ((input - target) / len(input)).astype(np.float32)
+
+
+class SingleSoftmax:
+    def __init__(self, name):
+        self.name = name
+
+    def forward(self, input, target):
+        z = input.astype(np.float32)
+        z = z - z.max(axis=1, keepdims=True)
+        log_p = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+        self.p = np.exp(log_p)
+        return -(target * log_p).sum() / len(input)
+
+    def backward(self, input, target):
+        return (self.p - target.astype(np.float32)) / len(input)
+
+
+class SingleHinge:
+    def __init__(self, name, margin=5):
+        self.margin = margin
+
+    def _violation(self, input, target):
+        o, t = input.astype(np.float32), target.astype(np.float32)
+        return np.maximum(0, self.margin - (o * t).sum(1, keepdims=True) + o) * (1 - t)
+
+    def forward(self, input, target):
+        return self._violation(input, target).sum() / len(input)
+
+    def backward(self, input, target):
+        mask = (self._violation(input, target) > 0).astype(np.float32)
+        return (mask - target.astype(np.float32) * mask.sum(1, keepdims=True)) / np.float32(len(input))
+
+
 WAYS = [
     ("layers", "Linear", TransposedLinear, "w-out-in"),
     ("layers", "Linear", LoopLinear, "no-decay-on-b"),
@@ -402,4 +474,9 @@ WAYS = [
     ("loss", "HingeLoss", LoopHinge, "margin-default"),
     ("loss", "HingeLoss", MarginGivenHinge, "sum"),
     ("loss", "HingeLoss", CrammerSingerHinge, "worst-only"),
+    ("layers", "Sigmoid", SingleSigmoid, None),
+    ("layers", "Gelu", SingleGelu, None),
+    ("loss", "EuclideanLoss", SingleEuclidean, None),
+    ("loss", "SoftmaxCrossEntropyLoss", SingleSoftmax, "stateful"),
+    ("loss", "HingeLoss", SingleHinge, None),
 ]
