@@ -62,84 +62,91 @@ def _standard(name: str) -> tuple[int, ...]:
 
 def check_linear(row: Row, make: Callable) -> None:
     """make(in_num, out_num) -> a Linear. Its parameters are set to known values, b among them: 0 would hide bugs."""
-    x, g, before_x, before_g = points(1, N, IN), points(2, N, OUT), points(3, N, IN), points(4, N, OUT)
-    W, b = points(5, IN, OUT), points(6, OUT)
+    x, g = points(1, N, IN), points(2, N, OUT)
+    layer = None
     with row.stage("gradient"):
         layer = LinearAdapter(make(IN, OUT), row)
-        cls = type(layer.subject)
-        layer.put("W", W)
-        layer.put("b", b)
-        _find_orientation(row, layer, before_x)
-        W, b = (layer.get(name).astype(float) for name in "Wb")  # as the layer holds them, in its own precision
-        output = layer.array("forward", x)
-        coarse = is_coarse(lambda at: float((layer.array("forward", at) * g).sum()), x)
-        step, tolerance = COARSE if coarse else FINE
-        case = SimpleNamespace(x=x, g=g, W=W, b=b, n=N, k=OUT)
-        _check_linear_value(row, cls, output, case, SINGLE if coarse else tolerance)
-        if not hasattr(cls, "backward"):
-            raise NotWritten("backward")
-        layer.array("forward", before_x)
-        try:
-            layer.array("backward", before_g)
-        except (ValueError, TypeError, IndexError):
-            if not _diagnose_raising(row, make, cls):
-                raise
-            return
-        layer.array("forward", x)
-        theirs = {"grad_input": layer.array("backward", g)}
-        if not all(np.array_equal(layer.get(name), value) for name, value in (("W", W), ("b", b))):
-            row.fault(
-                "arguments",
-                "backward changes W or b: only update may",
-                mistake="backward-steps",
-                where=line_of(cls, "backward", "W"),
-            )
-            layer.put("W", W)
-            layer.put("b", b)
-        for name in ("grad_W", "grad_b"):
-            try:
-                theirs[name] = layer.get(name)
-            except Unusable as error:
-                row.fault("gradient", f"backward leaves no {name}: {error}", mistake="zero")
-        right = {"grad_input": g @ W.T, "grad_W": x.T @ g, "grad_b": g.sum(axis=0)}
-        earlier = {"grad_input": before_g @ W.T, "grad_W": before_x.T @ before_g, "grad_b": before_g.sum(axis=0)}
-        true = _linear_differences(layer, x, g, W, b, step)
-        if coarse and row.columns.get("agreement") != "fault":
-            true, tolerance = dict(right), SINGLE
-        row.error = 0.0
-        for name, value in theirs.items():
-            # Where parameters cannot be moved from outside, the formula has to do.
-            true[name] = right[name] if not np.any(true[name]) else true[name]
-            error = relative_error(value, true[name])
-            row.error = max(row.error, error)
-            if error <= tolerance:
-                continue
-            case = SimpleNamespace(x=x, g=g, W=W, b=b, n=N, k=OUT, true=true[name], before=earlier[name])
-            case.sum = case.before + case.true
-            if name == "grad_W":
-                case.with_old_input = before_x.T @ g
-            found = diagnose(f"Linear.{name}", value, case, tolerance)
-            row.fault(
-                "gradient",
-                f"{name} is wrong" + (f": {found.says}" if found else ""),
-                mistake=found.key if found else None,
-                where=line_of(cls, "backward", None if name == "grad_input" else name),
-                seen=first_difference(name, value, true[name], _linear_inputs(name, case), tolerance),
-            )
-            if found:
-                row.hints[name] = found.key
+        _check_linear_gradients(row, make, layer, x, g)
     if row.error is not None:
         _check_linear_use(row, make, layer, x, g)
     elif "agreement" not in row.columns:  # forward failed, and with it all else
         return
     row.hints["columns"] = layer.columns
-    if not hasattr(cls, "update"):
+    if not hasattr(type(layer.subject), "update"):
         row.absent("step", "update is not written yet")
         return
     with row.stage("step"):
         _check_linear_step(row, make, layer.columns, x, g)
     with row.stage("start"):
         _check_start(row, make)
+
+
+def _check_linear_gradients(row: Row, make: Callable, layer: LinearAdapter, x: np.ndarray, g: np.ndarray) -> None:
+    """forward, then all three gradients after it."""
+    cls = type(layer.subject)
+    before_x, before_g = points(3, N, IN), points(4, N, OUT)
+    W, b = points(5, IN, OUT), points(6, OUT)
+    layer.put("W", W)
+    layer.put("b", b)
+    _find_orientation(row, layer, before_x)
+    W, b = (layer.get(name).astype(float) for name in "Wb")  # as the layer holds them, in its own precision
+    output = layer.array("forward", x)
+    coarse = is_coarse(lambda at: float((layer.array("forward", at) * g).sum()), x)
+    step, tolerance = COARSE if coarse else FINE
+    case = SimpleNamespace(x=x, g=g, W=W, b=b, n=N, k=OUT)
+    _check_linear_value(row, cls, output, case, SINGLE if coarse else tolerance)
+    if not hasattr(cls, "backward"):
+        raise NotWritten("backward")
+    layer.array("forward", before_x)
+    try:
+        layer.array("backward", before_g)
+    except (ValueError, TypeError, IndexError):
+        if not _diagnose_raising(row, make, cls):
+            raise
+        return
+    layer.array("forward", x)
+    theirs = {"grad_input": layer.array("backward", g)}
+    if not all(np.array_equal(layer.get(name), value) for name, value in (("W", W), ("b", b))):
+        row.fault(
+            "arguments",
+            "backward changes W or b: only update may",
+            mistake="backward-steps",
+            where=line_of(cls, "backward", "W"),
+        )
+        layer.put("W", W)
+        layer.put("b", b)
+    for name in ("grad_W", "grad_b"):
+        try:
+            theirs[name] = layer.get(name)
+        except Unusable as error:
+            row.fault("gradient", f"backward leaves no {name}: {error}", mistake="zero")
+    right = {"grad_input": g @ W.T, "grad_W": x.T @ g, "grad_b": g.sum(axis=0)}
+    earlier = {"grad_input": before_g @ W.T, "grad_W": before_x.T @ before_g, "grad_b": before_g.sum(axis=0)}
+    true = _linear_differences(layer, x, g, W, b, step)
+    if coarse and row.columns.get("agreement") != "fault":
+        true, tolerance = dict(right), SINGLE
+    row.error = 0.0
+    for name, value in theirs.items():
+        # Where parameters cannot be moved from outside, the formula has to do.
+        true[name] = right[name] if not np.any(true[name]) else true[name]
+        error = relative_error(value, true[name])
+        row.error = max(row.error, error)
+        if error <= tolerance:
+            continue
+        case = SimpleNamespace(x=x, g=g, W=W, b=b, n=N, k=OUT, true=true[name], before=earlier[name])
+        case.sum = case.before + case.true
+        if name == "grad_W":
+            case.with_old_input = before_x.T @ g
+        found = diagnose(f"Linear.{name}", value, case, tolerance)
+        row.fault(
+            "gradient",
+            f"{name} is wrong" + (f": {found.says}" if found else ""),
+            mistake=found.key if found else None,
+            where=line_of(cls, "backward", None if name == "grad_input" else name),
+            seen=first_difference(name, value, true[name], _linear_inputs(name, case), tolerance),
+        )
+        if found:
+            row.hints[name] = found.key
 
 
 def _check_linear_use(row: Row, make: Callable, layer: LinearAdapter, x: np.ndarray, g: np.ndarray) -> None:
