@@ -9,7 +9,8 @@ from types import ModuleType
 
 import numpy as np
 
-from checks.findings import Row, describe, plain
+from checks.errors import describe, plain
+from checks.findings import Row
 from checks.layer_rows import check_activation, check_extra
 from checks.linear_rows import check_linear
 from checks.loss_forms import batch

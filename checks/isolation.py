@@ -16,7 +16,8 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
-from checks.findings import Row, plain
+from checks.errors import plain
+from checks.findings import Row
 
 WORKER = Path(__file__).resolve().parent / "worker.py"
 CLASSES = {

@@ -6,10 +6,14 @@ from types import SimpleNamespace
 import numpy as np
 
 from checks.catalogue import diagnose, named
-from checks.findings import Guarded, Row, Unusable, line_of, plain
+from checks.errors import plain
+from checks.findings import Row, Unusable, line_of
+from checks.guarded import Guarded
 from checks.mistakes_layers import OTHER_FORMS
 from checks.truth import (
     ACTIVATIONS,
+    IN,
+    N,
     central_differences,
     gelu,
     gelu_slope,
@@ -21,7 +25,6 @@ from checks.truth import (
     sigmoid_slope,
 )
 
-N, IN, OUT = 5, 4, 3  # all different: a wrong axis shows
 EDGES = np.array([[-1000.0, 1000.0, -100.0], [100.0, -1000.0, 30.0], [-30.0, 0.0, 1000.0]])
 
 

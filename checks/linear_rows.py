@@ -7,14 +7,12 @@ from types import SimpleNamespace
 import numpy as np
 
 from checks.catalogue import diagnose
-from checks.findings import Guarded, NotWritten, Row, Unusable, line_of
+from checks.findings import NotWritten, Row, Unusable, line_of
+from checks.guarded import LinearAdapter
 from checks.layer_rows import (
     COARSE,
     FINE,
-    IN,
-    OUT,
     SINGLE,
-    N,
     check_float32,
     check_own_arrays,
     first_difference,
@@ -22,42 +20,7 @@ from checks.layer_rows import (
     numbers,
 )
 from checks.steps import check_step
-from checks.truth import central_differences, is_coarse, points, relative_error
-
-
-class LinearAdapter(Guarded):
-    """A Linear in whichever orientation: W (in, out) and a sample in each row, to those who look through this."""
-
-    def __init__(self, subject, row: Row):
-        super().__init__(subject, row)
-        self.parameters = {}
-        for name, shapes in (("W", ((IN, OUT), (OUT, IN))), ("b", ((OUT,), (1, OUT), (OUT, 1)))):
-            if not hasattr(subject, name):
-                raise Unusable(f"Linear has no attribute {name}")
-            array = np.asarray(getattr(subject, name))
-            if array.shape not in shapes:
-                raise Unusable(f"{name} has shape {array.shape}, not {shapes[0]}")
-            self.parameters[name] = array.shape
-        self.turned = self.parameters["W"] == (OUT, IN)
-
-    def get(self, name: str) -> np.ndarray:
-        """W or grad_W as (in, out), b or grad_b as (out,), where they have the shape of their parameter."""
-        value = getattr(self.subject, name, None)
-        if value is None:
-            raise Unusable(f"{name} is {'None' if hasattr(self.subject, name) else 'not there'}")
-        array = np.array(value)
-        shape = self.parameters[name[-1]]
-        if array.shape == shape or (name == "grad_b" and array.size == OUT and max(array.shape, default=0) == OUT):
-            return np.array(array.T if self.turned and name[-1] == "W" else array.reshape(_standard(name)), order="C")
-        return array
-
-    def put(self, name: str, value: np.ndarray) -> None:
-        turned = value.T if self.turned and name[-1] == "W" else value.reshape(self.parameters[name[-1]])
-        setattr(self.subject, name, np.array(turned, order="C"))
-
-
-def _standard(name: str) -> tuple[int, ...]:
-    return (IN, OUT) if name[-1] == "W" else (OUT,)
+from checks.truth import IN, OUT, N, central_differences, is_coarse, points, relative_error
 
 
 def check_linear(row: Row, make: Callable) -> None:

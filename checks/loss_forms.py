@@ -4,7 +4,9 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from checks.findings import Guarded, Row, Unusable, line_of, plain
+from checks.errors import plain
+from checks.findings import Row, Unusable, line_of
+from checks.guarded import Guarded
 from checks.layer_rows import numbers
 from checks.mistakes_losses import KNOWN_VARIANTS, OTHER_LOSSES, SCALES
 from checks.truth import is_coarse, loss_value, one_hot, points, relative_error, softmax

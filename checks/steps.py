@@ -165,12 +165,13 @@ def _compare(row: Row, cls: type, name: str, before, grads: list, after: np.ndar
         return
     where = line_of(cls, "update", name)
     # One mistake, or one beside a term that is missing.
-    without = ((), ("momentum",), ("weight_decay",))
+    without = ((), ("momentum",), ("weight_decay",), ("momentum", "weight_decay"))
     for left_out, wrong in itertools.product(without, WRONG_STEPS):
         if relative_error(after, walk(wrong.one, before, grads, config | dict.fromkeys(left_out, 0.0))) > tolerance:
             continue
         if left_out:
-            says = f"update of {name} is wrong: {wrong.says}, and the {left_out[0].replace('_', ' ')} term is missing"
+            missing = " and no ".join(left_out).replace("_", " ")
+            says = f"update of {name} is wrong: {wrong.says}, and there is no {missing}"
             row.fault("step", says, mistake=wrong.key, where=where)
             return
         if wrong.key == "decay-missing" and name == "b":

@@ -11,6 +11,9 @@ import numpy as np
 SCALE = math.sqrt(2.0 / math.pi)
 CUBIC = 0.044715
 
+# A test batch of a layer: rows and columns in and out. All different, so that a wrong axis shows.
+N, IN, OUT = 5, 4, 3
+
 
 def relu(x: np.ndarray) -> np.ndarray:
     return np.maximum(x, 0.0)

@@ -16,7 +16,8 @@ import check_gradients
 import layers
 import loss
 from checks import catalogue, steps, table
-from checks.findings import Row, plain
+from checks.errors import plain
+from checks.findings import Row
 from checks.handin import check_class
 from checks.isolation import check_hand_in
 from checks.mistakes_layers import WRONG_LAYERS
