@@ -1,6 +1,5 @@
 """The row of Linear: its value, its three gradients, its step, in rows or in columns, W as (in, out) or (out, in)."""
 
-import math
 from collections.abc import Callable
 from types import SimpleNamespace
 
@@ -261,11 +260,14 @@ def _check_linear_step(row: Row, make: Callable, columns: bool, x: np.ndarray, g
 
 
 def _check_start(row: Row, make: Callable) -> None:
-    """The first weights: not all zero, not the same in two layers."""
+    """The first weights: as random as init_std (0.1) says, and not the same in two layers. 7 sigma is no accident."""
     one, two = (np.array(make(40, 30).W, float) for _ in range(2))
+    deviation, mean = float(one.std()), float(one.mean())
     if not one.any():
         row.remark("start", "W starts at zero although init_std is not: all hidden units stay alike", mistake="w-zero")
-    elif np.array_equal(one, two) and not math.isclose(float(one.std()), 0.0):
-        row.remark(
-            "start", "two layers start with the same W: a seed is set in the constructor", mistake="seed-in-constructor"
-        )
+    elif np.array_equal(one, two):
+        says = "two layers start with the same W: a seed is set in the constructor"
+        row.remark("start", says, mistake="seed-in-constructor")
+    elif not 0.085 < deviation < 0.115 or abs(mean) > 0.02:
+        says = f"W starts with mean {mean:.2g} and standard deviation {deviation:.2g} for an init_std of 0.1"
+        row.remark("start", says, mistake="start-spread")

@@ -138,7 +138,8 @@ def check_step(row: Row, start: Callable, gradients: Callable) -> None:
             for name, grad in gradients(layer, number).items():
                 grads[name].append(grad.astype(float))
             given = SETTINGS | config
-            layer.subject.update(given)
+            with np.errstate(all="ignore"):
+                layer.subject.update(given)
             if given != SETTINGS | config:
                 row.fault("arguments", "update writes into config", mistake="writes-argument")
             for name in "Wb":

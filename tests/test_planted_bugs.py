@@ -130,6 +130,8 @@ LAYER_BUGS = [
     Bug("Linear", "velocity += step", 'velocity += (1 - config["momentum"]) * step', "dampened"),
     Bug("Linear", "sgd_step(self.params, self.grads, self._velocity, config)", "pass", "not-updated"),
     Bug("Linear", "self.W = rng.normal(0.0, init_std, (in_num, out_num))", "pass", "w-zero"),
+    Bug("Linear", "rng.normal(0.0, init_std", "rng.normal(init_std, init_std", "start-spread"),
+    Bug("Linear", "rng.normal(0.0, init_std", "rng.normal(0.0, init_std**2", "start-spread"),
     Bug("Linear", "np.random.default_rng() if rng", "np.random.default_rng(0) if rng", "seed-in-constructor"),
 ]
 
@@ -194,6 +196,7 @@ LOSS_BUGS = [
     ),
     Bug("HingeLoss", MASK, "self._violations(input, target)", "values-not-mask"),
     Bug("HingeLoss", MASK, MASK.replace("> 0", "<= 0"), "mask-reversed"),
+    Bug("HingeLoss", MASK, MASK.replace("> 0", "> 1"), None),
     Bug("HingeLoss", "        violations *= 1 - target\n", "", "target-counted"),
     Bug("HingeLoss", "input - correct + self.margin", "input - correct", "margin-missing"),
     Bug("HingeLoss", "input - correct + self.margin", "input - correct - self.margin", "margin-sign"),
