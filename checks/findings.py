@@ -90,7 +90,7 @@ class Row:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # SystemExit too: a stranger's sys.exit() is a finding, not an order
-            if not self.findings and column in ("gradient", "agreement"):
+            if not self.has("fault") and column in ("gradient", "agreement"):
                 self.verdict = "raises"
             says, where = describe(error)
             self.fault(column, says, where=where)

@@ -21,6 +21,8 @@ from checks.truth import (
 
 
 class Mistake(NamedTuple):
+    """A wrong formula under a name. Several may share a key: one mistake, several ways to make it."""
+
     key: str
     says: str
     wrong: Callable  # a case (its inputs by name) -> the value that this mistake gives
@@ -69,28 +71,9 @@ def _others(key: str, function: Callable, with_g: bool) -> list[Mistake]:
     ]
 
 
-def _pos(g: np.ndarray) -> np.ndarray:
-    return g * (g > 0)
-
-
-def _by(c) -> np.ndarray:
-    return c.g * np.maximum(c.x, 0)
-
-
-def _at(c, forward: Callable) -> np.ndarray:
-    return gelu_slope(forward(c.x))
-
-
-def _quadratic(c) -> np.ndarray:
-    return c.x + CUBIC * c.x**2
-
-
-def _of_sums(c) -> np.ndarray:
-    return np.outer(c.x.sum(axis=0), c.g.sum(axis=0))
-
-
 # A value -> its own mistakes, the likeliest first. The case holds the inputs: x, g (grad_output), W, b of a layer; o,
-# t, margin of a loss; n and k, the rows and columns; true, the right value; before and sum: see ANY.
+# t, margin of a loss; n and k, the rows and columns; true, the right value; before, sum and
+# with_old_input, what an earlier batch leaves behind (ANY in catalogue.py).
 WRONG_LAYERS: dict[str, list[Mistake]] = {
     "Linear.forward": [
         Mistake("no-bias", "b is not added", lambda c: c.x @ c.W),
@@ -108,7 +91,11 @@ WRONG_LAYERS: dict[str, list[Mistake]] = {
         ),
         Mistake("with-decay", "it holds weight decay already, or W itself is added", lambda c: c.true + c.W),
         Mistake("absolute-input", "it takes |x| for x", lambda c: np.abs(c.x).T @ c.g),
-        Mistake("of-sums", "it multiplies sums over the batch: a sum of products is needed", lambda c: _of_sums(c)),
+        Mistake(
+            "of-sums",
+            "it multiplies sums over the batch: a sum of products is needed",
+            lambda c: np.outer(c.x.sum(axis=0), c.g.sum(axis=0)),
+        ),
     ],
     "Linear.grad_b": [
         Mistake("no-batch-sum", "the sum over the batch (axis 0) is missing", lambda c: c.g),
@@ -136,13 +123,19 @@ WRONG_LAYERS: dict[str, list[Mistake]] = {
         Mistake("identity", "it hands x on as it is", lambda c: c.x),
     ],
     "Relu.grad_input": [
-        Mistake("mask-on-grad", "the mask is taken from grad_output, not from forward's input", lambda c: _pos(c.g)),
+        Mistake(
+            "mask-on-grad", "the mask is taken from grad_output, not from forward's input", lambda c: c.g * (c.g > 0)
+        ),
         Mistake(
             "mask-reversed", "the comparison of the mask is the wrong way round (x > 0)", lambda c: c.g * (c.x < 0)
         ),
         Mistake("mask-missing", "there is no mask: it must be 0 where the input was negative", lambda c: c.g),
         Mistake("grad-left-out", "grad_output is left out of the chain rule", lambda c: (c.x > 0) * 1.0),
-        Mistake("times-output", "it is multiplied by the output where a mask of 0 and 1 belongs", lambda c: _by(c)),
+        Mistake(
+            "times-output",
+            "it is multiplied by the output where a mask of 0 and 1 belongs",
+            lambda c: c.g * np.maximum(c.x, 0),
+        ),
         Mistake("relu-leaky", "it is that of a leaky Relu", lambda c: np.where(c.x > 0, c.g, 0.01 * c.g)),
         Mistake("relu-sign", "it is grad_output times sign(x)", lambda c: c.g * np.sign(c.x)),
     ],
@@ -168,7 +161,9 @@ WRONG_LAYERS: dict[str, list[Mistake]] = {
         Mistake("gelu-half-missing", "the factor 1/2 is missing", lambda c: 2 * gelu(c.x)),
         Mistake("gelu-one-missing", "the 1 in 1 + tanh(...) is missing", lambda c: 0.5 * c.x * _gelu_tanh(c)),
         Mistake(
-            "gelu-square", "x^2 stands where x^3 belongs", lambda c: c.x / 2 * (1 + np.tanh(SCALE * _quadratic(c)))
+            "gelu-square",
+            "x^2 stands where x^3 belongs",
+            lambda c: c.x / 2 * (1 + np.tanh(SCALE * (c.x + CUBIC * c.x**2))),
         ),
         Mistake("identity", "it hands x on as it is", lambda c: c.x),
         *_others("gelu-constants", gelu, with_g=False),
@@ -220,7 +215,9 @@ WRONG_LAYERS: dict[str, list[Mistake]] = {
         Mistake("gelu-half-missing", "the 1/2 of the first term is missing", lambda c: _gelu_with(c, first=1.0)),
         Mistake("gelu-x-missing", "the factor x of the second term is missing", lambda c: _gelu_with(c, x=1.0)),
         Mistake("gelu-minus", "the two terms are subtracted: add them", lambda c: _gelu_with(c, second=-0.5)),
-        Mistake("from-output", "it is computed from the output, not from the input", lambda c: c.g * _at(c, gelu)),
+        Mistake(
+            "from-output", "it is computed from the output, not from the input", lambda c: c.g * gelu_slope(gelu(c.x))
+        ),
         Mistake("grad-left-out", "grad_output is left out of the chain rule", lambda c: gelu_slope(c.x)),
         Mistake(
             "gelu-of-other-form", "it is that of x Phi(x); forward is another form", lambda c: c.g * gelu_erf_slope(c.x)

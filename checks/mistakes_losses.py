@@ -24,10 +24,6 @@ def _crammer_singer(c) -> np.ndarray:
     return ((worst == worst.max(axis=1, keepdims=True)) & (worst > 0)).astype(float)
 
 
-def _over(o: np.ndarray, axis: int | None) -> np.ndarray:
-    return softmax(o, axis)
-
-
 def _one_against_all(c) -> np.ndarray:
     sign = 2 * c.t - 1
     return -sign * (sign * c.o < c.margin) / c.n
@@ -55,9 +51,9 @@ WRONG_LOSSES: dict[str, list[Mistake]] = {
         ),
         Mistake("softmax-twice", "the softmax is applied twice", lambda c: (softmax(softmax(c.o)) - c.t) / c.n),
         Mistake(
-            "wrong-axis", "the softmax runs over the batch, not the classes", lambda c: (_over(c.o, 0) - c.t) / c.n
+            "wrong-axis", "the softmax runs over the batch, not the classes", lambda c: (softmax(c.o, 0) - c.t) / c.n
         ),
-        Mistake("wrong-axis", "the softmax runs over the whole array", lambda c: (_over(c.o, None) - c.t) / c.n),
+        Mistake("wrong-axis", "the softmax runs over the whole array", lambda c: (softmax(c.o, None) - c.t) / c.n),
         Mistake(
             "sigmoid-slope",
             "it is multiplied by p (1 - p), which p - t holds already",
@@ -138,14 +134,6 @@ SCALES = (
 )
 
 
-def _square(o, t):
-    return ((o - t) ** 2).sum(axis=1)
-
-
-def _rows(array):
-    return array.sum()
-
-
 def _cross(p, t) -> float:
     return float(-(t * np.log(p)).sum())
 
@@ -154,9 +142,14 @@ def _unclipped(o, t, margin) -> float:
     return float(((margin - (o * t).sum(axis=1, keepdims=True) + o) * (1 - t)).sum())
 
 
+# What forward may be in place of the assignment's loss: key, words, and its sum over the batch.
 OTHER_LOSSES = {
     "EuclideanLoss": (
-        ("euclid-root", "the norm ||o - t||, the square root left in", lambda o, t, m: _rows(np.sqrt(_square(o, t)))),
+        (
+            "euclid-root",
+            "the norm ||o - t||, the square root left in",
+            lambda o, t, m: np.sqrt(((o - t) ** 2).sum(axis=1)).sum(),
+        ),
         ("euclid-absolute", "the absolute error |o - t|", lambda o, t, m: np.abs(o - t).sum()),
         ("euclid-sum-of-differences", "the sum of o - t, not squared", lambda o, t, m: (o - t).sum()),
     ),

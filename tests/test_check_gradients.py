@@ -191,6 +191,11 @@ def test_no_module_of_ours_is_there(name, tmp_path):
     assert f"No module named '{name.split('.')[0]}'" in said(rows["layers.py"])
 
 
+def test_our_layers_are_not_there_for_a_loss_alone(tmp_path):
+    rows = written(tmp_path, loss="from layers import Linear\n")
+    assert "No module named 'layers'" in said(rows["loss.py"])
+
+
 def test_a_hand_in_may_have_modules_of_our_names(tmp_path):
     (tmp_path / "utils.py").write_text("def half(x):\n    return x / 2\n")
     (tmp_path / "checks.py").write_text("from utils import half\n")
