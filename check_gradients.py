@@ -1,0 +1,156 @@
+"""Checks gradients, this project's or anybody's: the command. The checks themselves are in checks/.
+
+python check_gradients.py                   every layer, loss and network of this project
+python check_gradients.py FOLDER ...        hand-ins for the same assignment: layers.py and loss.py in each folder
+python check_gradients.py --layers FILE --loss FILE
+"""
+
+import argparse
+import os
+import time
+from pathlib import Path
+
+from running.settings import UsageError, run_command
+
+EPILOG = """
+a hand-in has the assignment's interface:
+  Linear(name, in_num, out_num, init_std) with W, b, grad_W, grad_b; Relu, Sigmoid, Gelu(name)
+    forward(input), backward(grad_output), update(config)
+  EuclideanLoss, SoftmaxCrossEntropyLoss, HingeLoss(name)
+    forward(input, target), backward(input, target)
+Missing classes and other conventions (a sum for the mean, columns for rows) are named and are no faults.
+
+A hand-in runs in a process of its own with a limit on time and, where the system offers it, on memory. This is a
+guard against accidents, not a security sandbox: run code that you would not run yourself on a machine you can spare.
+
+exit codes: 0 nothing wrong found, 2 wrong usage, 3 a folder without either file, 5 a fault, 130 interrupted"""
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message: str):
+        raise UsageError(f"{message}; see python check_gradients.py --help")
+
+
+class NoHandIn(Exception):
+    """A folder that holds neither file."""
+
+    exit_code = 3
+
+
+def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[tuple[str, Path | None, Path | None]]]:
+    """The options, and the hand-ins as (title, layers file, loss file). Raises UsageError."""
+    parser = Parser(
+        prog="check_gradients.py",
+        description="Check every gradient of this project, or of hand-ins, against central differences.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER", help="holds layers.py, loss.py or both")
+    parser.add_argument("--layers", type=Path, metavar="FILE", help="a file of layers, under whatever name")
+    parser.add_argument("--loss", type=Path, metavar="FILE", help="a file of losses")
+    parser.add_argument("--json", action="store_true", help="print JSON, for graders")
+    parser.add_argument(
+        "--time-limit", type=float, default=10.0, metavar="SECONDS", help="for each class of a hand-in (default 10)"
+    )
+    options = parser.parse_args(arguments)
+    if options.folders and (options.layers or options.loss):
+        raise UsageError("give folders, or --layers and --loss, not both")
+    if not 0.1 <= options.time_limit <= 3600:
+        raise UsageError(f"time-limit is {options.time_limit:g}: give seconds from 0.1 to 3600")
+    for flag in ("layers", "loss"):
+        file = getattr(options, flag)
+        if file is not None and not file.is_file():
+            raise UsageError(f"{file} is not a file: give --{flag} the file to check")
+    hand_ins = []
+    if options.layers or options.loss:
+        title = ", ".join(str(file) for file in (options.layers, options.loss) if file)
+        hand_ins.append((title, options.layers, options.loss))
+    for folder in options.folders:
+        if not folder.is_dir():
+            raise UsageError(f"{folder} is not a folder: give the folder of a hand-in, or --layers and --loss")
+        files = [file if file.exists() else None for file in (folder / "layers.py", folder / "loss.py")]
+        hand_ins.append((str(folder), *files))
+    return options, hand_ins
+
+
+def main(arguments: list[str]) -> int:
+    options, hand_ins = parse(arguments)
+    return check_hand_ins(options, hand_ins) if hand_ins else check_project(options.json)
+
+
+def check_project(as_json: bool) -> int:
+    # Arrays of a few dozen numbers: starting the threads of the BLAS would cost more than all products.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from checks import table
+    from checks.own import own_rows
+
+    start = time.perf_counter()
+    rows = own_rows()
+    code = 5 if any(row.wrong for row in rows) else 0
+    if as_json:
+        print(table.as_json([("this project", rows)], code))
+        return code
+    screen = table.Screen()
+    screen.print("This project's gradients against central differences in float64\n")
+    screen.print(table.table(rows))
+    screen.print("\n" + table.LEGEND)
+    if code:
+        screen.print("\n" + table.details(rows))
+    errors = [row.error for row in rows if row.error is not None]
+    largest = f"; largest relative error {max(errors):.1e} (limit 1e-06)" if errors else ""
+    screen.print(f"\n{table.tally(rows)}{largest}, {time.perf_counter() - start:.1f} s")
+    return code
+
+
+def check_hand_ins(options: argparse.Namespace, hand_ins: list) -> int:
+    from checks import table
+    from checks.isolation import check_hand_in
+
+    screen, done, empty = table.Screen(), [], []
+    widths = (max(len(title) for title, *_ in hand_ins), len("SoftmaxCrossEntropyLoss"))
+    for title, layers, loss in hand_ins:
+        if layers is None and loss is None:
+            empty.append(title)
+            if not options.json and len(hand_ins) > 1:
+                screen.print(
+                    f"{title:<{widths[0]}}  {'-':<{widths[1]}}  {'no hand-in':<18}  neither layers.py nor loss.py"
+                )
+            continue
+        rows = check_hand_in(layers, loss, options.time_limit)
+        done.append((title, rows))
+        if options.json:
+            continue
+        if len(hand_ins) > 1:
+            for row in rows:
+                screen.print(table.one_line(title, row, widths))
+        else:
+            show(screen, title, rows)
+    every = [row for _, rows in done for row in rows]
+    code = 5 if any(row.wrong for row in every) else 3 if empty else 0
+    if options.json:
+        print(table.as_json([*done, *((title, []) for title in empty)], code))
+    elif len(hand_ins) > 1:
+        screen.print(f"\n{len(hand_ins)} hand-ins: {table.tally(every)}")
+    if empty and code == 3:
+        names = ("layers.py", "loss.py")
+        deeper = [str(file.parent) for folder in empty for name in names for file in Path(folder).glob("*/" + name)]
+        hint = f"is it {deeper[0]}?" if deeper else "give the folder that does"
+        raise NoHandIn(f"{', '.join(empty)}: neither layers.py nor loss.py is there; {hint}")
+    return code
+
+
+def show(screen, title: str, rows: list) -> None:
+    from checks import table
+
+    screen.print(f"{title} against central differences in float64\n")
+    screen.print(table.table(rows))
+    screen.print("\n" + table.LEGEND)
+    found = table.details(rows)
+    if found:
+        screen.print("\n" + found)
+    screen.print("\n" + table.tally(rows))
+
+
+if __name__ == "__main__":
+    run_command(main)

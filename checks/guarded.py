@@ -1,0 +1,87 @@
+"""An object under test: called with copies of its own, in whichever orientation, and watched for what it writes."""
+
+import inspect
+
+import numpy as np
+
+from checks.errors import plain
+from checks.findings import NotWritten, Row, Unusable, line_of
+from checks.truth import IN, OUT
+
+
+class Guarded:
+    """An object under test: it gets a copy of every array, and every copy is compared afterwards.
+
+    With columns, the object takes and gives arrays with a sample in each column; here they stay in rows.
+    """
+
+    def __init__(self, subject, row: Row, columns: bool = False):
+        self.subject, self.row, self.columns = subject, row, columns
+        self.held = []
+
+    def call(self, method: str, *arrays: np.ndarray):
+        """What the method returns, unchanged."""
+        names = list(inspect.signature(getattr(self.subject, method)).parameters)
+        if method == "forward":
+            self.held = []
+        copies = [np.array(array.T if self.columns else array, order="C") for array in arrays]
+        self.held += [(copy, copy.copy(), name, method) for copy, name in zip(copies, [*names, "argument"])]
+        with np.errstate(all="ignore"):
+            result = getattr(self.subject, method)(*copies)
+        for number, (copy, original, name, owner) in enumerate(self.held):
+            if not np.array_equal(copy, original, equal_nan=True):
+                self.row.fault(
+                    "arguments",
+                    f"{method} writes into an array that is not its own: the {name} of {owner}",
+                    mistake="writes-argument",
+                    where=line_of(type(self.subject), method, name),
+                )
+                self.held[number] = (copy, copy.copy(), name, owner)
+        if result is None:
+            raise NotWritten(method)
+        return result
+
+    def array(self, method: str, *arrays: np.ndarray) -> np.ndarray:
+        """What the method returns, as an array of its own, a sample in each row."""
+        result = self.call(method, *arrays)
+        if isinstance(result, (tuple, dict)):
+            raise Unusable(f"{method} returns a {type(result).__name__}, not an array")
+        result = np.array(result)
+        if result.dtype.kind not in "fiub":
+            raise Unusable(f"{method} returns {plain(result.dtype)}, not an array of numbers")
+        return np.array(result.T if self.columns else result, order="C")
+
+
+class LinearAdapter(Guarded):
+    """A Linear in whichever orientation: W (in, out) and a sample in each row, to those who look through this."""
+
+    def __init__(self, subject, row: Row):
+        super().__init__(subject, row)
+        self.parameters = {}
+        for name, shapes in (("W", ((IN, OUT), (OUT, IN))), ("b", ((OUT,), (1, OUT), (OUT, 1)))):
+            if not hasattr(subject, name):
+                raise Unusable(f"Linear has no attribute {name}")
+            array = np.asarray(getattr(subject, name))
+            if array.shape not in shapes:
+                raise Unusable(f"{name} has shape {array.shape}, not {shapes[0]}")
+            self.parameters[name] = array.shape
+        self.turned = self.parameters["W"] == (OUT, IN)
+
+    def get(self, name: str) -> np.ndarray:
+        """W or grad_W as (in, out), b or grad_b as (out,), where they have the shape of their parameter."""
+        value = getattr(self.subject, name, None)
+        if value is None:
+            raise Unusable(f"{name} is {'None' if hasattr(self.subject, name) else 'not there'}")
+        array = np.array(value)
+        shape = self.parameters[name[-1]]
+        if array.shape == shape or (name == "grad_b" and array.size == OUT and max(array.shape, default=0) == OUT):
+            return np.array(array.T if self.turned and name[-1] == "W" else array.reshape(_standard(name)), order="C")
+        return array
+
+    def put(self, name: str, value: np.ndarray) -> None:
+        turned = value.T if self.turned and name[-1] == "W" else value.reshape(self.parameters[name[-1]])
+        setattr(self.subject, name, np.array(turned, order="C"))
+
+
+def _standard(name: str) -> tuple[int, ...]:
+    return (IN, OUT) if name[-1] == "W" else (OUT,)

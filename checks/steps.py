@@ -1,0 +1,194 @@
+"""The row's last column: a few steps of SGD with momentum and weight decay, and the catalogue of wrong steps."""
+
+import itertools
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from checks.findings import Row, line_of
+from checks.truth import relative_error, sgd
+
+SETTINGS = {"batch_size": 5, "max_epoch": 1, "disp_freq": 50, "test_epoch": 1}
+CONFIGS = (
+    {"learning_rate": 0.2, "weight_decay": 0.3, "momentum": 0.9},
+    {"learning_rate": 0.2, "weight_decay": 0.0, "momentum": 0.0},
+)
+STEPS = 3
+
+
+class WrongStep(NamedTuple):
+    key: str
+    says: str
+    one: Callable  # (p, v, grad, learning_rate, weight_decay, momentum) -> (p, v)
+    convention: bool = False  # known under a name: a remark
+
+
+def _step(key: str, says: str, one: Callable, convention: bool = False) -> WrongStep:
+    return WrongStep(key, says, one, convention)
+
+
+def _nesterov(p, v, g, lr, wd, m):
+    step = g + wd * p
+    v = m * v + step
+    return p - lr * (step + m * v), v
+
+
+def _plain(velocity: Callable, sign: float = -1.0) -> Callable:
+    """A step p + sign lr v with v as `velocity` says."""
+
+    def one(p, v, g, lr, wd, m):
+        v = velocity(p, v, g, wd, m)
+        return p + sign * lr * v, v
+
+    return one
+
+
+WRONG_STEPS = [
+    _step("not-updated", "it is not updated at all", lambda p, v, g, lr, wd, m: (p, v)),
+    _step(
+        "adds-step", "it is added where it must be subtracted", _plain(lambda p, v, g, wd, m: m * v + g + wd * p, 1.0)
+    ),
+    _step("momentum-missing", "the momentum term is missing", _plain(lambda p, v, g, wd, m: g + wd * p)),
+    _step("decay-missing", "the weight decay term is missing", _plain(lambda p, v, g, wd, m: m * v + g)),
+    _step("decay-and-momentum-missing", "momentum and weight decay are missing", _plain(lambda p, v, g, wd, m: g)),
+    _step("decay-sign", "weight decay has the wrong sign", _plain(lambda p, v, g, wd, m: m * v + g - wd * p)),
+    _step("momentum-sign", "momentum has the wrong sign", _plain(lambda p, v, g, wd, m: -m * v + g + wd * p)),
+    _step(
+        "momentum-on-both", "momentum scales the new gradient too", _plain(lambda p, v, g, wd, m: m * (v + g + wd * p))
+    ),
+    _step("momentum-is-one", "the momentum coefficient is left out", _plain(lambda p, v, g, wd, m: v + g + wd * p)),
+    _step(
+        "decay-without-p", "weight decay is added without the parameter", _plain(lambda p, v, g, wd, m: m * v + g + wd)
+    ),
+    _step("decay-is-one", "the weight decay coefficient is left out", _plain(lambda p, v, g, wd, m: m * v + g + p)),
+    _step(
+        "decay-sum",
+        "weight decay takes the sum of all parameters",
+        _plain(lambda p, v, g, wd, m: m * v + g + wd * p.sum()),
+    ),
+    _step("rate-missing", "the learning rate is missing", lambda p, v, g, lr, wd, m: _rate(p, v, g, wd, m, 1.0)),
+    _step(
+        "rate-twice", "the learning rate is applied twice", lambda p, v, g, lr, wd, m: _rate(p, v, g, wd, m, lr * lr)
+    ),
+    _step(
+        "gradient-over-n",
+        "the gradient is divided by the batch size once more",
+        _plain(lambda p, v, g, wd, m: m * v + g / 5 + wd * p),
+    ),
+    _step("gradient-sign", "the gradient has the wrong sign", _plain(lambda p, v, g, wd, m: m * v - g + wd * p)),
+    _step(
+        "momentum-of-step",
+        "the velocity takes the old one but the new one is never kept",
+        lambda p, v, g, lr, wd, m: (p - lr * (m * v + g + wd * p), g + wd * p),
+    ),
+    _step(
+        "decay-doubled",
+        "weight decay 2 wd p: the penalty is wd ||p||^2, not half of it",
+        _plain(lambda p, v, g, wd, m: m * v + g + 2 * wd * p),
+        True,
+    ),
+    _step(
+        "decay-decoupled",
+        "weight decay is decoupled from the momentum (p - lr v - lr wd p)",
+        lambda p, v, g, lr, wd, m: (p - lr * (m * v + g) - lr * wd * p, m * v + g),
+        True,
+    ),
+    _step(
+        "decay-decoupled",
+        "weight decay is decoupled and acts after the step",
+        lambda p, v, g, lr, wd, m: ((p - lr * (m * v + g)) * (1 - lr * wd), m * v + g),
+        True,
+    ),
+    _step("nesterov", "momentum is Nesterov's", _nesterov, True),
+    _step(
+        "dampened",
+        "the new gradient is weighted with 1 - momentum",
+        _plain(lambda p, v, g, wd, m: m * v + (1 - m) * (g + wd * p)),
+        True,
+    ),
+]
+
+
+def _rate(p, v, g, wd, m, rate: float):
+    v = m * v + g + wd * p
+    return p - rate * v, v
+
+
+def walk(one: Callable, start: np.ndarray, grads: list[np.ndarray], config: dict) -> np.ndarray:
+    """The parameters after each step of a wrong kind, stacked."""
+    p, v, after = np.array(start, float), np.zeros_like(start, dtype=float), []
+    for grad in grads:
+        p, v = one(p, v, grad, config["learning_rate"], config["weight_decay"], config["momentum"])
+        after.append(p)
+    return np.array(after)
+
+
+def check_step(row: Row, start: Callable, gradients: Callable) -> None:
+    """start() -> a layer to look into with get; gradients(layer, step) runs a batch and returns its grads by name.
+
+    The gradients that the layer itself computed are taken as they are: a wrong backward is not a wrong step.
+    """
+    for config in CONFIGS:
+        layer = start()
+        before = {name: layer.get(name).astype(float) for name in "Wb"}
+        tolerance = 1e-4 if any(layer.get(name).dtype == np.float32 for name in "Wb") else 1e-9
+        grads, after = {"W": [], "b": []}, {"W": [], "b": []}
+        for number in range(STEPS):
+            for name, grad in gradients(layer, number).items():
+                grads[name].append(grad.astype(float))
+            given = SETTINGS | config
+            with np.errstate(all="ignore"):
+                layer.subject.update(given)
+            if given != SETTINGS | config:
+                row.fault("arguments", "update writes into config", mistake="writes-argument")
+            for name in "Wb":
+                after[name].append(layer.get(name))
+                if after[name][-1].shape != before[name].shape:
+                    row.fault("step", f"update changes the shape of {name} to {after[name][-1].shape}")
+                    return
+        if any(not np.array_equal(layer.get("grad_" + name), grads[name][-1]) for name in "Wb"):
+            row.remark("step", "update changes grad_W or grad_b", mistake="update-writes-grads")
+        if all(np.array_equal(values[-1], before[name]) for name, values in after.items()):
+            row.absent("step", "update is not written yet: it changes neither W nor b", mistake="not-updated")
+            return
+        for name in "Wb":
+            _compare(
+                row, type(layer.subject), name, before[name], grads[name], np.array(after[name]), config, tolerance
+            )
+        if row.has("fault", "step"):
+            return
+
+
+def _compare(row: Row, cls: type, name: str, before, grads: list, after: np.ndarray, config: dict, tolerance) -> None:
+    true = np.array(sgd(before, grads, config))
+    if relative_error(after, true) <= tolerance:
+        return
+    where = line_of(cls, "update", name)
+    # One mistake, or one beside a term that is missing.
+    without = ((), ("momentum",), ("weight_decay",), ("momentum", "weight_decay"))
+    for left_out, wrong in itertools.product(without, WRONG_STEPS):
+        if relative_error(after, walk(wrong.one, before, grads, config | dict.fromkeys(left_out, 0.0))) > tolerance:
+            continue
+        if left_out:
+            missing = " and no ".join(left_out).replace("_", " ")
+            says = f"update of {name} is wrong: {wrong.says}, and there is no {missing}"
+            row.fault("step", says, mistake=wrong.key, where=where)
+            return
+        if wrong.key == "decay-missing" and name == "b":
+            row.remark("step", "other convention: no weight decay on b", mistake="no-decay-on-b", where=where)
+        elif wrong.convention:
+            row.remark("step", f"other convention: {wrong.says}", mistake=wrong.key, where=where)
+        else:
+            row.fault("step", f"update of {name} is wrong: {wrong.says}", mistake=wrong.key, where=where)
+        return
+    first = np.argwhere(np.abs(after - true) > tolerance * np.abs(true))[0]
+    step, index = int(first[0]), tuple(int(i) for i in first[1:])
+    settings = ", ".join(f"{key} {value:g}" for key, value in config.items())
+    row.fault(
+        "step",
+        f"update of {name} is not v <- momentum v + (grad + decay {name}), {name} <- {name} - rate v",
+        where=where,
+        seen=f"after step {step + 1}, {name}{list(index)} is {after[step][index]:.6g}, true {true[step][index]:.6g}, "
+        f"with {settings}, first {before[index]:g}, gradients {', '.join(f'{g[index]:g}' for g in grads[: step + 1])}",
+    )

@@ -1,0 +1,5 @@
+import math
+
+import numpy as np
+
+erf = np.vectorize(math.erf)
