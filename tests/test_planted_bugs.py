@@ -33,9 +33,10 @@ GELU_SLOPE = "slope = SQRT_2_OVER_PI * (1.0 + 3.0 * GELU_CUBIC * x * x)"
 GELU_FORWARD = "return 0.5 * input * (1.0 + self._tanh)"
 DECAY = 'step = grads + config["weight_decay"] * params'
 STEP = 'params -= config["learning_rate"] * step'
-EUCLID = "        grad = input - target\n        grad *= 1.0 / len(input)"
+SUBTRACT = "np.subtract(input, target, dtype=input.dtype)"
+EUCLID = f"        grad = {SUBTRACT}\n        grad *= 1.0 / len(input)"
 SOFTMAX = "        grad -= target\n        grad *= 1.0 / len(input)"
-HINGE = "        grad -= target * grad.sum(axis=1, keepdims=True)\n        grad *= 1.0 / len(input)"
+HINGE = "        grad -= grad.sum(axis=1, keepdims=True) * target\n        grad *= 1.0 / len(input)"
 MASK = "(self._violations(input, target) > 0).astype(input.dtype)"
 SHIFTED = "np.exp(input - input.max(axis=1, keepdims=True))"
 
@@ -136,18 +137,18 @@ LAYER_BUGS = [
 ]
 
 LOSS_BUGS = [
-    Bug("EuclideanLoss", EUCLID, "        grad = input - target", "times-n"),
-    Bug("EuclideanLoss", EUCLID, EUCLID.replace("input - target", "target - input"), "opposite-sign"),
-    Bug("EuclideanLoss", EUCLID, EUCLID.replace("input - target", "2 * (input - target)"), "factor-two"),
+    Bug("EuclideanLoss", EUCLID, EUCLID.split("\n")[0], "times-n"),
+    Bug("EuclideanLoss", EUCLID, EUCLID.replace(SUBTRACT, "target - input"), "opposite-sign"),
+    Bug("EuclideanLoss", EUCLID, EUCLID.replace(SUBTRACT, "2 * (input - target)"), "factor-two"),
     Bug("EuclideanLoss", EUCLID, EUCLID.replace("1.0 / len(input)", "1.0 / input.size"), "over-k"),
     Bug("EuclideanLoss", EUCLID, EUCLID.replace("1.0 / len(input)", "1.0 / input.shape[1]"), "n-over-k"),
     Bug("EuclideanLoss", EUCLID, EUCLID.replace("1.0 / len(input)", "1.0 / len(input) ** 2"), "over-n"),
-    Bug("EuclideanLoss", EUCLID, EUCLID.replace("input - target", "np.abs(input - target)"), "absolute"),
+    Bug("EuclideanLoss", EUCLID, EUCLID.replace(SUBTRACT, "np.abs(input - target)"), "absolute"),
     Bug("EuclideanLoss", "0.5 * float(np.vdot", "float(np.vdot", "no-half"),
     Bug("EuclideanLoss", "difference)) / len(input)", "difference))", "sum"),
     Bug("EuclideanLoss", "difference)) / len(input)", "difference)) / input.shape[1]", "over-k"),
     Bug("EuclideanLoss", EUCLID, "        input -= target\n        grad = input / len(input)", "writes-argument"),
-    Bug("EuclideanLoss", "        difference = input - target", "        difference = input + target", None),
+    Bug("EuclideanLoss", f"        difference = {SUBTRACT}", "        difference = input + target", None),
     Bug("SoftmaxCrossEntropyLoss", SHIFTED, "input.copy()\n        return (grad - target) / len(grad)", "of-logits"),
     Bug("SoftmaxCrossEntropyLoss", SHIFTED, "np.exp(input)", "overflow-softmax"),
     Bug("SoftmaxCrossEntropyLoss", SOFTMAX, "        grad -= target", "times-n"),
