@@ -5,8 +5,8 @@
 In a notebook: `draw([Curve("one", [records]), Curve("another", [more_records])])` is a matplotlib Figure.
 """
 
-import argparse
 import itertools
+import json
 import math
 import os
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from running.settings import UsageError, run_command
+from running.settings import ROOT, Parser, UsageError, run_command
 from utils import Row, read_metrics, whole_file
 
 # Okabe and Ito's palette: told apart by every kind of colour vision. The line styles tell curves apart in grey.
@@ -40,6 +40,7 @@ class Curve(NamedTuple):
     runs: list[list[Row]]
     colour: str | None = None
     style: str | None = None
+    steps: int | None = None  # updates in a whole epoch; if None, as many as the longest epoch of the rows has
 
 
 def points(curve: Curve, split: str, field: str) -> tuple[np.ndarray, np.ndarray]:
@@ -50,11 +51,11 @@ def points(curve: Curve, split: str, field: str) -> tuple[np.ndarray, np.ndarray
     for line, run in zip(values, rows):
         line[: len(run)] = [getattr(row, field) for row in run]
     iterations = np.array([row.iteration for row in longest], float)
-    return iterations / steps_per_epoch(curve.runs[0]), values
+    return iterations / (curve.steps or steps_per_epoch(curve.runs[0])), values
 
 
 def steps_per_epoch(rows: list[Row]) -> int:
-    """The most updates that an epoch of these rows has: all of them have as many, but one that was cut short."""
+    """The most updates that an epoch of these rows has: all have as many, but for one that was cut short."""
     ends = {row.epoch: row.iteration for row in rows}
     return max([ends[epoch] - ends.get(epoch - 1, 0) for epoch in ends if epoch > 0], default=1)
 
@@ -164,6 +165,15 @@ def legend_entry(curve: Curve) -> str:
     return f"{curve.name}: {final(curve, 'test', 'accuracy')}"
 
 
+def steps_of(folder: Path) -> int | None:
+    """How many updates a whole epoch of this run has, by its config.json; None if that does not say."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        return math.ceil(config["images"]["train"] / config["settings"]["batch_size"])
+    except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError):
+        return None
+
+
 def save(figure, path: Path) -> None:
     """Write a Figure as PNG; the file is whole or not there."""
     with whole_file(path) as file:
@@ -176,9 +186,11 @@ def use_project_cache() -> None:
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="curves.py", description="Overlay the curves of finished runs.")
+    parser = Parser(prog="curves.py", description="Overlay the curves of finished runs.")
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="a run's folder, such as runs/<name>")
-    parser.add_argument("-o", "--output", type=Path, default=Path("plots/compare.png"), help="a PNG file")
+    parser.add_argument(
+        "-o", "--output", type=Path, default=ROOT / "plots" / "compare.png", help="a PNG file; written over"
+    )
     parser.add_argument("--title", help="printed above the panels")
     options = parser.parse_args(arguments)
     curves = []
@@ -189,7 +201,7 @@ def main(arguments: list[str]) -> int:
             raise UsageError(f"{folder} holds no metrics.csv ({error.strerror}): give a run's folder") from None
         if not rows:
             raise UsageError(f"{folder / 'metrics.csv'} holds no rows: give a run that has trained")
-        curves.append(Curve(folder.resolve().name, [rows]))
+        curves.append(Curve(folder.resolve().name, [rows], steps=steps_of(folder)))
     use_project_cache()
     figure = draw(curves, options.title)
     options.output.parent.mkdir(parents=True, exist_ok=True)

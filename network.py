@@ -2,7 +2,7 @@
 
 All parameters are one vector (`params`), all gradients a second (`grads`), the momentum a third (`velocity`); each
 layer's W, b, grad_W and grad_b are views into them. So a step of SGD is a few whole-vector operations at any depth,
-and a checkpoint is three arrays. The layers themselves are in layers.py, the loop in solve_net.py.
+and the state of training is three arrays. The layers themselves are in layers.py, the loop in solve_net.py.
 """
 
 import json
@@ -31,7 +31,8 @@ class Network:
     >>> model.add(Linear("fc2", 100, 10, 0.01))
 
     A layer written by somebody else (with forward, backward, update and trainable) works too: it keeps its own
-    arrays, and `update` calls its update(config).
+    arrays, and `update` calls its update(config). A subclass of Linear counts as a Linear: its own backward and
+    update are not called. A Linear belongs to one network at a time.
     """
 
     def __init__(self):

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from running.flags import parse
 from running.output import Watch, add_to_probe_csv, remarks, reserve, summary, write_config
-from running.settings import ROOT, chosen_threads, resolve, run_command
+from running.settings import ROOT, UsageError, chosen_threads, resolve, run_command
 
 config = {
     # the assignment's settings
@@ -128,13 +128,13 @@ def train(given: dict | None = None, data=None, on_record=None, on_epoch=None):
 
 def run(settings: dict, options: argparse.Namespace, folder: Path) -> tuple[int, list]:
     """Train into the folder. Returns the exit code and the rows; whatever was done by then is saved."""
-    from load_data import DataError, load_dataset
+    from load_data import load_dataset
     from running.probe import probe
     from solve_net import Diverged
 
     try:
         data = load_dataset(ROOT / settings["data_dir"])
-    except DataError:
+    except BaseException:  # nothing was trained: leave no empty run behind
         (folder / "metrics.csv").unlink()
         folder.rmdir()
         raise
@@ -171,8 +171,9 @@ def run(settings: dict, options: argparse.Namespace, folder: Path) -> tuple[int,
         except KeyboardInterrupt:
             code = 130
             trouble = f"interrupted in epoch {watch.epoch + 1}: the model and the curves so far are kept"
-    if watch.model is not None:
-        watch.model.save(folder / "model.npz")
+        finally:
+            if watch.model is not None:
+                watch.model.save(folder / "model.npz")
     if code:
         print(f"run_mlp.py: {trouble}", file=sys.stderr)
     return code, watch.rows
@@ -183,6 +184,8 @@ def main(arguments: list[str]) -> int:
     if options.dry_run:
         given = {"max_epoch": 2} | given
     settings = resolve(config, given)
+    if any(not 0 <= epoch <= settings["max_epoch"] for epoch in options.probe):
+        raise UsageError(f"--probe is {options.probe}: give epochs from 0 to {settings['max_epoch']}")
     folder, picture = reserve(settings, options)
     if not options.quiet:
         print(f"{folder.name}: loading the data", flush=True)
@@ -194,7 +197,7 @@ def main(arguments: list[str]) -> int:
         import curves
 
         curves.use_project_cache()
-        curves.save(curves.draw([curves.Curve(folder.name, [rows])]), picture)
+        curves.save(curves.draw([curves.Curve(folder.name, [rows], steps=curves.steps_of(folder))]), picture)
     print(summary(rows, folder, None if options.no_plot else picture))
     return code
 

@@ -1,7 +1,7 @@
 """The training loop: one epoch of SGD (train_net) and one evaluation (test_net).
 
 They return plain numbers and draw nothing, print nothing, write nothing. What happens around them, over many epochs,
-is run_mlp.py. Imports NumPy alone.
+is run_mlp.py. Imports nothing but NumPy and the core.
 """
 
 import math

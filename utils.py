@@ -69,7 +69,7 @@ def read_metrics(path) -> list[Row]:
 def whole_file(path):
     """Open a file for writing bytes beside `path`, and rename it to `path` once it is whole and on the disk."""
     path = Path(path)
-    beside = path.with_name(f".{os.getpid()}.{path.name}")
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with open(beside, "wb") as file:
             yield file

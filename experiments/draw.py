@@ -10,12 +10,12 @@ from matplotlib.figure import Figure
 import curves
 from curves import COLOURS, Curve
 from experiments.figures import AT_BATCH_10, FIGURES
+from experiments.names import SHORT_LOSS, shown
 from experiments.store import Result
 from running.settings import LOSSES
 
 ACTIVATION_COLOURS = dict(zip(("Sigmoid", "Relu", "Gelu", "None"), (COLOURS[0], COLOURS[1], COLOURS[2], COLOURS[6])))
 LOSS_STYLES = dict(zip(LOSSES, ("-", "--", ":")))
-SHORT_LOSS = {"EuclideanLoss": "Euclidean", "SoftmaxCrossEntropyLoss": "softmax", "HingeLoss": "hinge"}
 
 
 def draw_figure(number: int, names: list[str], results: dict[str, list[Result]]) -> Figure:
@@ -24,13 +24,11 @@ def draw_figure(number: int, names: list[str], results: dict[str, list[Result]])
     batch = " at batch size 10" if number in AT_BATCH_10 and names != FIGURES[number][1] else ""
     heading = f"Figure {number}{batch}. {FIGURES[number][0]} ({seeds} seed{'s' if seeds > 1 else ''}"
     heading += ", mean and ± one standard deviation)" if seeds > 1 else ")"
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        if number == 1:
-            return _explained(heading, names[0], results)
-        if number == 13:
-            return _zoomed(heading, names, results)
-        return _four_panels(heading, names, results)
+    if number == 1:
+        return _explained(heading, names[0], results)
+    if number == 13:
+        return _zoomed(heading, names, results)
+    return _four_panels(heading, names, results, [shown(number, name) for name in names])
 
 
 def _looks(names: list[str]) -> list[dict]:
@@ -48,8 +46,8 @@ def short_names(names: list[str]) -> list[str]:
     return [" ".join(SHORT_LOSS.get(part[position], part[position]) for position in differing) for part in parts]
 
 
-def _four_panels(heading: str, names: list[str], results: dict[str, list[Result]]) -> Figure:
-    drawn = [Curve(name, [result.rows for result in results[name]]) for name in names]
+def _four_panels(heading: str, names: list[str], results: dict[str, list[Result]], labels: list[str]) -> Figure:
+    drawn = [Curve(label, [result.rows for result in results[name]]) for name, label in zip(names, labels)]
     columns = 2 if max(map(len, names)) <= 48 else 1
     figure = Figure(figsize=(13, 8 + 0.22 * math.ceil(len(names) / columns)), dpi=140, layout="constrained")
     figure.suptitle(heading, fontsize=13)
@@ -123,7 +121,7 @@ MEANINGS = ("hidden layers\nof 100 units", "activation", "loss", "learning\nrate
 
 def _explained(heading: str, name: str, results: dict[str, list[Result]]) -> Figure:
     """The four panels of one curve under its name, taken apart."""
-    figure = _four_panels(heading, [name], results)
+    figure = _four_panels(heading, [name], results, [name])
     for legend in figure.legends:
         legend.remove()
     for panel in figure.axes:
@@ -185,42 +183,39 @@ def _band(panel, x: np.ndarray, values: np.ndarray, name: str, look: dict) -> No
 
 def draw_gradients(results: dict[str, list[Result]]) -> Figure:
     """What back-propagation sends through two hidden layers (figure 6's runs), before training and after one epoch."""
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        figure = Figure(figsize=(13, 9.4), dpi=140, layout="constrained")
-        figure.suptitle(
-            "What reaches each layer: two hidden layers, 1,000 training images (mean over seeds)", fontsize=13
-        )
-        names = FIGURES[6][1]
-        panels = figure.subplots(2, 2, sharex=True)
-        rows = (
-            ("RMS of δ at the layer's output", lambda row: row.delta),
-            ("‖gradient‖ / ‖weights‖", lambda row: row.gradient / row.weights),
-        )
-        for panel_row, (label, measure) in zip(panels, rows):
-            for panel, epoch in zip(panel_row, (0, 1)):
-                for name, look in zip(names, _looks(names)):
-                    sizes = [
-                        [measure(row) for row in result.probe if row.epoch == epoch and not math.isnan(row.delta)]
-                        for result in results[name]
-                    ]
-                    panel.plot(range(3), np.mean(sizes, axis=0), marker="o", linewidth=1.6, label=name, **look)
-                panel.set_yscale("log")
-                panel.set_title("before training" if epoch == 0 else "after one epoch", fontsize=11)
-                panel.set_ylabel(label, fontsize=12)
-                panel.set_xticks(range(3), ["first layer (784 to 100)", "second (100 to 100)", "last (100 to 10)"])
-                panel.grid(alpha=0.3)
-        handles, labels = panels[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=10, handlelength=4)
+    figure = Figure(figsize=(13, 9.4), dpi=140, layout="constrained")
+    figure.suptitle("What reaches each layer: two hidden layers, 1,000 training images (mean over seeds)", fontsize=13)
+    names = FIGURES[6][1]
+    panels = figure.subplots(2, 2, sharex=True)
+    rows = (
+        ("RMS of δ at the layer's output", lambda row: row.delta),
+        ("‖gradient‖ / ‖weights‖", lambda row: row.gradient / row.weights),
+    )
+    for panel_row, (label, measure) in zip(panels, rows):
+        for panel, epoch in zip(panel_row, (0, 1)):
+            for name, look in zip(names, _looks(names)):
+                sizes = [
+                    [measure(row) for row in result.probe if row.epoch == epoch and not math.isnan(row.delta)]
+                    for result in results[name]
+                ]
+                panel.plot(range(3), np.mean(sizes, axis=0), marker="o", linewidth=1.6, label=name, **look)
+            panel.set_yscale("log")
+            panel.set_title("before training" if epoch == 0 else "after one epoch", fontsize=11)
+            panel.set_ylabel(label, fontsize=12)
+            panel.set_xticks(range(3), ["first layer (784 to 100)", "second (100 to 100)", "last (100 to 10)"])
+            panel.grid(alpha=0.3)
+    handles, labels = panels[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=10, handlelength=4)
     return figure
 
 
 def save_all(figures: dict[str, tuple[int, list[str]]], results: dict[str, list[Result]], folder: Path) -> list[Path]:
     """Draw each figure (file name: number, curves), and the gradients beside figure 6. Returns the pictures' paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    pictures = {name: draw_figure(number, names, results) for name, (number, names) in figures.items()}
-    if "figure_06" in figures:
-        pictures["gradients"] = draw_gradients(results)
-    for name, figure in pictures.items():
-        curves.save(figure, folder / f"{name}.png")
-    return [folder / f"{name}.png" for name in pictures]
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()  # the user's own style would change the pictures
+        for name, (number, names) in figures.items():
+            curves.save(draw_figure(number, names, results), folder / f"{name}.png")
+        if "figure_06" in figures:
+            curves.save(draw_gradients(results), folder / "gradients.png")
+    return [folder / f"{name}.png" for name in figures] + [folder / "gradients.png"] * ("figure_06" in figures)

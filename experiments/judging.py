@@ -7,8 +7,8 @@ import numpy as np
 
 from experiments.figures import ACTIVATIONS, LOSSES
 from experiments.measures import Book, Measured
+from experiments.names import SHORT_LOSS as SHORT
 
-SHORT = {"EuclideanLoss": "Euclidean", "SoftmaxCrossEntropyLoss": "softmax", "HingeLoss": "hinge"}
 EUCLIDEAN, SOFTMAX, HINGE = LOSSES
 
 

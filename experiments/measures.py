@@ -21,6 +21,8 @@ MNIST_SAMPLES = 60_000
 
 
 class MissingRun(LookupError):
+    exit_code = 3
+
     """A curve that no result is there for; the message names it."""
 
 

@@ -4,12 +4,14 @@ import os
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
+
 from experiments import store
 from experiments.claims import CLAIMS
 from experiments.figures import ACTIVATIONS, AT_BATCH_10, BESIDE, FIGURES, LOSSES, PROBE_EPOCHS
-from experiments.judging import SHORT, convergence, number, percent, samples
-from experiments.measures import Book, Measured
-from experiments.plan import at_batch_10
+from experiments.judging import Verdict, convergence, number, percent, samples
+from experiments.measures import Book, Measured, MissingRun
+from experiments.names import SHORT_LOSS, at_batch_10, shown
 from utils import whole_file
 
 INTRODUCTION = """# The report, rerun and audited
@@ -45,7 +47,7 @@ def write(path: Path, book: Book, book_10: Book | None, timing: dict | None, pic
     """REPORT.md. book: the runs at batch 100 (and figures 11 to 13's); book_10: those at 10, if there are any."""
     parts = [
         INTRODUCTION,
-        _made_with(book),
+        _made_with(book, timing),
         _verdicts(book, book_10, timing),
         CONTRADICTIONS,
         _table([(name, book.named(name)) for pair in _decay_pairs() for name in pair if _has(book, name)]),
@@ -54,7 +56,7 @@ def write(path: Path, book: Book, book_10: Book | None, timing: dict | None, pic
         "\nThe same curves, each at the learning rate that makes its first step as large as hinge's at 0.01:\n\n",
         _equal_steps(book),
         "\n## Figures\n",
-        *(_figure(number, names, title, book, path.parent, pictures) for number, (title, names) in FIGURES.items()),
+        *(_figure(number_of, names, book, path.parent, pictures) for number_of, (_, names) in FIGURES.items()),
         _gradients(book, path.parent, pictures),
         _times(timing),
         _at_10(book_10, path.parent, pictures) if book_10 else "",
@@ -68,42 +70,43 @@ def _has(book: Book, name: str) -> bool:
     return bool(book.results.get(name))
 
 
-def _made_with(book: Book) -> str:
+def _made_with(book: Book, timing: dict | None) -> str:
     results = [result for runs in book.results.values() for result in runs]
-    versions = Counter((r.made_with["code"], r.made_with["python"], r.made_with["numpy"]) for r in results)
+    settings, images = results[0].settings, results[0].made_with["images"]
+    versions = Counter(tuple(r.made_with[key] for key in ("code", "data", "python", "numpy")) for r in results)
     machines = Counter(r.made_with["machine"] for r in results)
     seeds = sorted({result.settings["seed"] for result in results})
-    hours = sum(result.made_with["seconds"] for result in results) / 3600
     lines = [
         "## How it was made\n",
-        f"* {len(results)} training runs of {len(book.results)} settings, seeds {', '.join(map(str, seeds))}: 784 inputs,",
-        "  hidden layers of 100 units, 10 outputs; 50 epochs, no momentum, weights from N(0, 0.01²), biases 0, pixels",
-        "  (x − 128) / 255, hinge margin 5; 60,000 training and 10,000 test images. Learning rate, weight decay and batch",
-        "  size are in each curve's name (figure 1).",
-        f"* The runs took {hours:.1f} hours of one core: {_time_by_batch(results)}. Divide by the processes",
-        f"  that run at once. Machine: {', '.join(machines)}.",
+        f"* {len(results)} training runs of {len(book.results)} settings, seeds {', '.join(map(str, seeds))}: hidden layers of "
+        f"100 units, {settings['max_epoch']} epochs of {images:,} training images, momentum {settings['momentum']:g}, weights from "
+        f"N(0, {settings['init_std']:g}²), biases 0, pixels (x − 128) / 255, hinge margin {settings['margin']:g}. Learning rate, "
+        "weight decay and batch size are in each curve's name (figure 1).",
+        f"* {_time(results, 'all runs')}; {_time([r for r in results if r.settings['batch_size'] == 10], 'those at batch size 10')}. "
+        f"Machine: {', '.join(machines)}{'; ' + timing['machine'] if timing else ''}.",
     ]
-    lines += [
-        f"* {n} runs by the code `{code}`, Python {python}, NumPy {np}." for (code, python, np), n in versions.items()
-    ]
-    codes = {code for code, _, _ in versions}
-    if codes != {store.code_hash()}:
+    for (code, data, python, numpy), count in versions.items():
+        lines.append(f"* {count} runs by the code `{code}` on the data `{data}`, Python {python}, NumPy {numpy}.")
+    if len(versions) > 1 or next(iter(versions))[0] != store.code_hash():
         lines.append(
             f"* **Mixed versions:** the code is `{store.code_hash()}` now; `python report.py` trains again what differs."
         )
-    lines += [
-        "* Final = mean of the last 5 epochs (in training: of their logged points); ± is one standard deviation over the",
-        "  seeds; 95 % of the gain = the samples seen until train accuracy has gone 95 % of its way to its final value.\n",
-    ]
+    lines.append(
+        "* Final = mean of the last 5 epochs (in training: of their logged points); ± is one standard deviation over the "
+        "seeds; 95 % of the gain = the samples seen until train accuracy has gone 95 % of its way to its final value.\n"
+    )
     return "\n".join(lines) + "\n"
 
 
-def _time_by_batch(results: list[store.Result]) -> str:
-    """How long the runs at each batch size took, one after the other."""
-    minutes = Counter()
-    for result in results:
-        minutes[result.settings["batch_size"]] += result.made_with["seconds"] / 60
-    return ", ".join(f"{spent:.0f} min at batch size {size}" for size, spent in sorted(minutes.items()))
+def _time(results: list[store.Result], what: str) -> str:
+    """Hours of one core, and the minutes in which at least one of the runs was training."""
+    spans = sorted((r.made_with["ended"] - r.made_with["seconds"], r.made_with["ended"]) for r in results)
+    wall, until = 0.0, 0.0
+    for start, end in spans:
+        wall += max(0.0, end - max(start, until))
+        until = max(until, end)
+    hours = sum(end - start for start, end in spans) / 3600
+    return f"{what} took {hours:.1f} hours of one core, in {wall / 60:.0f} minutes"
 
 
 def _decay_pairs() -> list[tuple[str, str]]:
@@ -136,7 +139,7 @@ def _first_gradients(book: Book) -> str:
                 m = book.run(f"{layers}_{activation}_{loss}")
                 delta = m.delta(0)[:, -1]
                 lines.append(
-                    f"| {layers}, {activation} | {SHORT[loss]} | {number(delta)} | {(delta / base).mean():.1f} | "
+                    f"| {layers}, {activation} | {SHORT_LOSS[loss]} | {number(delta)} | {(delta / base).mean():.1f} | "
                     f"{number(m.first_gradient)} |"
                 )
     return "\n".join(lines) + (
@@ -150,28 +153,46 @@ def _equal_steps(book: Book) -> str:
     for layers in (1, 2):
         for loss in LOSSES:
             curve = f"{layers}_Sigmoid_{loss}"
-            m = book.run(curve) if loss == "HingeLoss" else book.equal_step(curve)
+            try:
+                m = book.run(curve) if loss == "HingeLoss" else book.equal_step(curve)
+            except MissingRun:
+                lines.append(f"| {curve} | not run | |")
+                continue
             lines.append(f"| {m.name} | {percent(m.test_accuracy)} | {convergence(m)} |")
     return "\n".join(lines) + "\n"
 
 
-def _figure(number_of: int, names: list[str], title: str, book: Book, home: Path, pictures: list[Path], at="") -> str:
-    curves = [(name, book.named(name)) for name in names if _has(book, name)]
-    heading = f"\n### Figure {number_of}. {title}{f' (batch {at})' if at else ''}\n\n"
-    if not curves:
-        return heading + "Not run.\n"
-    picture = f"figure_{number_of:02}{f'_batch_{at}' if at else ''}.png"
-    shown = [path for path in pictures if path.name == picture]
-    image = f"![Figure {number_of}]({Path(os.path.relpath(shown[0], home)).as_posix()})\n\n" if shown else ""
-    return heading + image + _sentences(curves) + "\n\n" + _table(curves)
+def _figure(number_of: int, names: list[str], book: Book, home: Path, pictures: list[Path]) -> str:
+    title, at_100 = FIGURES[number_of]
+    at = " at batch size 10" if names != at_100 else ""
+    curves = [(shown(number_of, name), book.named(name)) for name in names]
+    picture = [path for path in pictures if path.name == f"figure_{number_of:02}{'_batch_10' if at else ''}.png"]
+    image = f"![Figure {number_of}]({Path(os.path.relpath(picture[0], home)).as_posix()})\n\n"
+    sentences = _noise(curves) if number_of == 13 else _sentences(curves)
+    return f"\n### Figure {number_of}{at}. {title}\n\n{image}{sentences}\n\n{_table(curves)}"
+
+
+def _noise(curves: list[tuple[str, Measured]]) -> str:
+    """What figure 13 shows: how much a training curve scatters, point for point and at equal samples."""
+    sentences = []
+    for (small_name, small), (large_name, large) in (curves[:2], curves[2:]):
+        sentences.append(
+            f"About a moving median, {small_name} scatters by {number(100 * small.residual_sd())} points and {large_name} by "
+            f"{number(100 * large.residual_sd())}; with 10,000 samples to a point, by "
+            f"{number(100 * small.residual_sd(10_000))} and {number(100 * large.residual_sd(10_000))}."
+        )
+    return " ".join(sentences)
 
 
 def _sentences(curves: list[tuple[str, Measured]]) -> str:
     """Two or three sentences that any figure can have: who ends best and worst, who is fastest, who overfits."""
     if len(curves) == 1:
         name, m = curves[0]
-        return f"{name} ends at {percent(m.test_accuracy)} on the test set and {percent(m.train_accuracy)} in training."
-    by_accuracy = sorted(curves, key=lambda curve: curve[1].test_accuracy.mean())
+        return (
+            f"{name} ends at {percent(m.test_accuracy)} on the test set and {percent(m.train_accuracy)} in training. It takes "
+            f"{samples(m.samples_to_gain)} samples to come 95 % of that way."
+        )
+    by_accuracy = sorted(curves, key=lambda curve: np.nan_to_num(curve[1].test_accuracy).mean())
     (worst, low), (best, high) = by_accuracy[0], by_accuracy[-1]
     text = f"{best} ends best, at {percent(high.test_accuracy)}, {worst} worst, at {percent(low.test_accuracy)}. "
     trained = [curve for curve in curves if curve[1].trained]
@@ -183,8 +204,8 @@ def _sentences(curves: list[tuple[str, Measured]]) -> str:
         )
     else:
         text += "None of them trains. "
-    over = [name for name, m in curves if m.overfits.all()]
-    text += f"Test loss ends more than 5 % above its minimum in every seed of: {', '.join(over) if over else 'none'}."
+    over = [name for name, m in curves if m.overfits.any()]
+    text += f"Test loss ends more than 5 % above its minimum while train loss falls in: {', '.join(over) if over else 'none'}."
     return text
 
 
@@ -226,11 +247,9 @@ def _times(timing: dict | None) -> str:
 
 
 def _at_10(book_10: Book, home: Path, pictures: list[Path]) -> str:
-    text = "\n## Figures 2 to 10 at the printed batch size, 10\n"
-    for number_of in AT_BATCH_10:
-        title, names = FIGURES[number_of]
-        text += _figure(number_of, [at_batch_10(name) for name in names], title, book_10, home, pictures, at=10)
-    return text
+    names = {number_of: [at_batch_10(name) for name in FIGURES[number_of][1]] for number_of in AT_BATCH_10}
+    figures = (_figure(number_of, names[number_of], book_10, home, pictures) for number_of in AT_BATCH_10)
+    return "\n## Figures 2 to 10 at the printed batch size, 10\n" + "".join(figures)
 
 
 def _verdicts(book: Book, book_10: Book | None, timing: dict | None) -> str:
@@ -241,10 +260,14 @@ def _verdicts(book: Book, book_10: Book | None, timing: dict | None) -> str:
         changed = [
             str(claim.number)
             for claim in CLAIMS
-            if claim.by_batch and claim.judge(book, timing).verdict != claim.judge(book_10, timing).verdict
+            if claim.by_batch and _changed(claim.judge(book, timing), claim.judge(book_10, timing))
         ]
         text += f" At the printed batch size 10 the verdict changes for {', '.join(changed) if changed else 'none'}."
     return text + "\n\n"
+
+
+def _changed(verdict: Verdict, other: Verdict) -> bool:
+    return other.verdict not in (verdict.verdict, "not measured")
 
 
 def _audit(book: Book, book_10: Book | None, timing: dict | None) -> str:
@@ -260,7 +283,7 @@ def _audit(book: Book, book_10: Book | None, timing: dict | None) -> str:
         measured, word = verdict.measured, f"**{verdict.verdict}**"
         if book_10 and claim.by_batch:
             other = claim.judge(book_10, timing)
-            if other.verdict != verdict.verdict:
+            if _changed(verdict, other):
                 measured += f"<br>At batch 10: {other.measured}"
                 word += f"<br>at batch 10: **{other.verdict}**"
         lines.append(f"| {claim.number} | {claim.text} | {claim.said} | {measured} | {word} |")

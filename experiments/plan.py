@@ -1,14 +1,10 @@
-"""Which runs a report needs, which of them are missing, and how long training them took."""
+"""Which runs a report needs, which of them are missing, and what results/ holds."""
 
 from pathlib import Path
 
 from experiments import store, work
 from experiments.figures import AT_BATCH_10, BESIDE, FIGURES
-from running.settings import run_name
-
-
-def at_batch_10(name: str) -> str:
-    return name.rsplit("_", 1)[0] + "_10"
+from experiments.names import at_batch_10, curve_of
 
 
 def curves(figures: list[int], batch_10: bool, dry_run: bool) -> list[str]:
@@ -31,29 +27,33 @@ def missing(settings: list[dict], folder: Path, dry_run: bool, fresh: bool) -> l
     return [each for each in settings if fresh or store.find(each, data, folder) is None]
 
 
-def show(names: list[str], settings: list[dict], missing: list[dict]) -> int:
-    wanted = {run_name(each) for each in missing}
-    per_curve = len(names)
-    for position, name in enumerate(names):
-        seeds = settings[position::per_curve]
-        done = sum(run_name(each) not in wanted for each in seeds)
+def show(settings: list[dict], missing: list[dict]) -> None:
+    """Print each curve, how many of its seeds are finished, and the figures that draw it."""
+    seeds = {}
+    for each in settings:
+        seeds.setdefault(curve_of(each), []).append(each not in missing)
+    for name, finished in seeds.items():
         where = [str(number) for number, (_, drawn) in FIGURES.items() if name in drawn]
-        print(
-            f"{name:55} {done}/{len(seeds)} seeds  {'figures ' + ', '.join(where) if where else 'beside the figures'}"
-        )
-    return 0
+        where = f"figures {', '.join(where)}" if where else "beside the figures"
+        print(f"{name:55} {sum(finished)}/{len(finished)} seeds  {where}")
 
 
-def stored(folder: Path) -> dict[str, list[store.Result]]:
-    """Everything a folder of results holds, by the curve's name, each curve's runs in the order of their seeds."""
+def stored(folder: Path, seeds: int) -> dict[str, list[store.Result]]:
+    """What a folder of results holds of the first so many seeds: by the curve's name, in the order of the seeds."""
     found = {}
     for path in sorted(folder.glob("*.npz")):
         result = store.load(path)
-        found.setdefault(curve_of(result.settings), []).append(result)
+        if result.settings["seed"] < seeds:
+            found.setdefault(curve_of(result.settings), []).append(result)
     return {name: sorted(runs, key=lambda run: run.settings["seed"]) for name, runs in found.items()}
 
 
-def curve_of(settings: dict) -> str:
-    """The curve's name of a run: {layers}_{activation}_{loss}_{rate}_{decay}_{batch}."""
-    keys = ("activation", "loss", "learning_rate", "weight_decay", "batch_size")
-    return "_".join([str(len(settings["hidden"])), *(str(settings[key]) for key in keys)])
+def equal_first_step_of(results: dict[str, list[store.Result]]) -> list[str]:
+    """The names of work.equal_first_step, from the stored probes of seed 0 instead of the data."""
+    return work.named_at_equal_step(lambda name: _first_delta(results.get(name)))
+
+
+def _first_delta(runs: list[store.Result] | None) -> float:
+    if not runs:
+        return float("nan")
+    return [row.delta for row in runs[0].probe if row.epoch == 0][-1]

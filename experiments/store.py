@@ -1,7 +1,7 @@
 """results/: one compressed file for each finished run, recognised by what it computed and not by its name.
 
-A run's identity is its settings, its data and a hash of the code that computes (comments, docstrings and messages
-aside). Files are written beside and renamed: two reports at once, or a killed one, leave only whole files.
+A run's identity is its settings, its data and a hash of the code that computes (comments and docstrings aside). Files
+are written beside and renamed: two reports at once, or a killed one, leave only whole files.
 """
 
 import ast
@@ -34,48 +34,50 @@ COMPUTES = {
 SHOWS_OR_SAVES = ("__repr__", "__setstate__", "save", "load", "_from_arrays")
 
 
+class ResultsError(ValueError):
+    """A file in results/ that cannot be used; the message names it and says what to do."""
+
+    exit_code = 3
+
+
 class Result(NamedTuple):
     """A finished run as results/ keeps it."""
 
     settings: dict
-    made_with: dict  # code (its hash), data (its SHA-256), versions, seconds, end, class_share
+    made_with: dict  # code and data (hashes), images, versions, seconds, when it ended and how, class_share
     rows: list[Row]
     probe: list[ProbeRow]
 
 
 @cache
 def code_hash() -> str:
-    """A hash of what the core computes. Comments, docstrings and the texts of messages do not change it."""
+    """A hash of what the core computes. Comments, docstrings and the texts of f-strings do not change it."""
     digest = hashlib.sha256()
     for name, functions in COMPUTES.items():
-        tree = ast.parse((ROOT / name).read_text(encoding="utf-8"))
+        parts = ast.parse((ROOT / name).read_text(encoding="utf-8")).body
         if functions is not None:
-            tree.body = [node for node in tree.body if getattr(node, "name", None) in functions]
-        digest.update(ast.unparse(_OnlyWhatComputes().visit(tree)).encode())
+            parts = [node for node in parts if getattr(node, "name", None) in functions]
+        digest.update(repr(_plain(parts)).encode())
     return digest.hexdigest()[:16]
 
 
-class _OnlyWhatComputes(ast.NodeTransformer):
-    def visit_FunctionDef(self, node):
-        if node.name in SHOWS_OR_SAVES:
-            return None
-        return self.visit_ClassDef(node)
-
-    def visit_ClassDef(self, node):
-        self.generic_visit(node)
-        node.body = [part for part in node.body if not _is_text(part)] or [ast.Pass()]
-        return node
-
-    def visit_Module(self, node):
-        self.generic_visit(node)
-        node.body = [part for part in node.body if not _is_text(part)]
-        return node
-
-    def visit_JoinedStr(self, node):
-        return ast.Constant("")
+def _plain(node):
+    """A syntax tree as lists and texts, the same under every version of Python, of what computes alone."""
+    if isinstance(node, list):
+        return [_plain(part) for part in node if not _computes_nothing(part)]
+    if isinstance(node, ast.JoinedStr):
+        return "a text"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = [
+        [name, _plain(value)] for name, value in ast.iter_fields(node) if value not in (None, []) and name != "kind"
+    ]
+    return [type(node).__name__, *fields]
 
 
-def _is_text(node) -> bool:
+def _computes_nothing(node) -> bool:
+    if isinstance(node, ast.FunctionDef):
+        return node.name in SHOWS_OR_SAVES
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
@@ -103,7 +105,7 @@ def save(result: Result, folder: Path = RESULTS) -> None:
 
 
 def load(path: Path) -> Result:
-    """A saved result; its rows carry no seconds (nan). ValueError, naming the file, if it is not one."""
+    """A saved result; its rows carry no seconds (nan). ResultsError, naming the file, if it is not one."""
     try:
         with np.load(path, allow_pickle=False) as file:
             header = json.loads(str(file["header"]))
@@ -116,7 +118,7 @@ def load(path: Path) -> Result:
     except FileNotFoundError:
         raise
     except Exception as error:
-        raise ValueError(f"{path} is not a result of this program ({error}): delete it and run again") from None
+        raise ResultsError(f"{path} is not a result of this program ({error}): delete it and run again") from None
 
 
 def is_this_run(result: Result, settings: dict, data: str) -> bool:
@@ -129,6 +131,6 @@ def find(settings: dict, data: str, folder: Path = RESULTS) -> Result | None:
     """The finished run of exactly these settings, this data and this code, or None."""
     try:
         result = load(path_of(settings, folder))
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, ResultsError):
         return None
     return result if is_this_run(result, settings, data) else None

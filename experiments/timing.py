@@ -10,6 +10,7 @@ import statistics
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import threadpool_info
 
 import run_mlp
 from experiments import store, work
@@ -33,6 +34,7 @@ def measure(names: list[str] = NAMES, rounds: int = 5, epochs: int = 2, dry_run:
     say(line), if given, is told of every round. Loading the data, building the network and the evaluation before
     training are left out.
     """
+    blas = [library for library in threadpool_info() if library["user_api"] == "blas"]
     data, seconds = work.the_data(dry_run), {name: [] for name in names}
     for number in range(1, rounds + 1):
         for name in names:
@@ -50,8 +52,17 @@ def measure(names: list[str] = NAMES, rounds: int = 5, epochs: int = 2, dry_run:
         "code": store.code_hash(),
         "python": platform.python_version(),
         "numpy": np.__version__,
-        "machine": f"{platform.system()} {platform.machine()}, {platform.processor() or 'processor unknown'}",
+        "machine": ", ".join([_processor(), *(f"{b['internal_api']} {b['version']}" for b in blas)]),
     }
+
+
+def _processor() -> str:
+    """The processor's name, where the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
 
 
 def save(timing: dict, folder: Path = store.RESULTS) -> None:
@@ -64,4 +75,9 @@ def save(timing: dict, folder: Path = store.RESULTS) -> None:
 def load(folder: Path = store.RESULTS) -> dict | None:
     """What `save` wrote, or None; whether it is of today's code, its "code" says (store.code_hash)."""
     path = folder / "timing.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+    if not path.exists():
+        return None
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise store.ResultsError(f"{path} is damaged ({error}): delete it and run again") from None

@@ -1,9 +1,12 @@
 """Trains what is missing: one run (the job of a worker), and many, on this machine's cores or on a Dask cluster."""
 
+import argparse
 import os
 import platform
+import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -15,9 +18,10 @@ from joblib.externals.loky.process_executor import BrokenProcessPool, Terminated
 import run_mlp
 from experiments import store
 from experiments.figures import EQUAL_FIRST_STEP, PROBE_EPOCHS
+from experiments.names import curve_of
 from load_data import Dataset, load_dataset, normalise
 from running.probe import probe
-from running.settings import ROOT, UsageError, resolve, run_name
+from running.settings import ROOT, UsageError, resolve
 from solve_net import BLOCK, Diverged
 
 DRY_RUN_IMAGES = 500
@@ -96,6 +100,8 @@ def train_one(settings: dict, dry_run: bool) -> tuple[dict, store.Result | str]:
         "numpy": np.__version__,
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "seconds": round(time.perf_counter() - start, 2),
+        "ended": round(time.time()),
+        "images": len(data.train_images),
         "end": end,
         "class_share": _largest_class_share(last["model"], data.test_images),
     }
@@ -123,10 +129,14 @@ def equal_first_step(dry_run: bool) -> list[str]:
 
     As large for each image alone: the gradient of a batch also depends on how much of it cancels.
     """
+    return named_at_equal_step(lambda name: first_delta(name, dry_run))
+
+
+def named_at_equal_step(delta_of: Callable[[str], float]) -> list[str]:
+    """The names of equal_first_step, from the size of the gradient that a curve starts with."""
     names = []
     for curve in EQUAL_FIRST_STEP:
-        hinge = first_delta(f"{curve.rsplit('_', 1)[0]}_HingeLoss_0.01_0.0_100", dry_run)
-        own = first_delta(f"{curve}_0.01_0.0_100", dry_run)
+        hinge, own = (delta_of(f"{start}_0.01_0.0_100") for start in (f"{curve[:9]}_HingeLoss", curve))
         names.append(f"{curve}_{float(f'{0.01 * hinge / own:.3g}')}_0.0_100")
     return names
 
@@ -150,27 +160,35 @@ def _workers(jobs: int, cluster: str | None):
         yield
 
 
-def train_all(missing: list[dict], jobs: int, cluster: str | None, dry_run: bool, folder: Path, say) -> list[str]:
+def worker_deaths() -> tuple[type[Exception], ...]:
+    """What joblib raises when a worker process is gone, its own or Dask's (if Dask is in use)."""
+    distributed = sys.modules.get("distributed")
+    return (BrokenProcessPool, TerminatedWorkerError, *([distributed.KilledWorker] if distributed else []))
+
+
+def train_all(missing: list[dict], options: argparse.Namespace, folder: Path, say) -> list[str]:
     """Train these runs in parallel and store each as it arrives. Returns a sentence for each run that failed.
 
     A worker that dies takes the pool with it. Those in flight are then tried again alone, so that the one that dies is
     known and given up, and the others go on. A run that another report has stored in the meantime is not trained again.
     """
-    data, start, failures = store.data_hash(the_data(dry_run)), time.perf_counter(), []
+    data, start, failures = store.data_hash(the_data(options.dry_run)), time.perf_counter(), []
     waiting, suspects = list(missing), []
 
     def tasks(chosen: list[dict]):
         for settings in chosen:
-            if store.find(settings, data, folder) is not None:
+            if not options.fresh and store.find(settings, data, folder) is not None:
                 waiting.remove(settings)
             else:
                 in_flight.append(settings)
-                yield joblib.delayed(train_one)(settings, dry_run)
+                yield joblib.delayed(train_one)(settings, options.dry_run)
 
     def finished(settings: dict, result: store.Result | str) -> None:
         waiting.remove(settings)
         if isinstance(result, str):
-            failures.append(f"{run_name(settings)} failed: {result}")
+            failures.append(f"{curve_of(settings)} with seed {settings['seed']} failed: {result}")
+        elif not store.is_this_run(result, settings, data):
+            failures.append(f"{curve_of(settings)}: its worker has other code or data: update that worker's folder")
         else:
             store.save(result, folder)
         seconds = time.perf_counter() - start
@@ -180,12 +198,12 @@ def train_all(missing: list[dict], jobs: int, cluster: str | None, dry_run: bool
         suspects = [settings for settings in suspects if settings in waiting]
         chosen, in_flight = suspects[:1] or list(waiting), []
         try:
-            with _workers(jobs, cluster):
+            with _workers(options.jobs, options.cluster):
                 pool = joblib.Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch="n_jobs")
                 for settings, result in pool(tasks(chosen)):
                     in_flight.remove(settings)
                     finished(settings, result)
-        except (BrokenProcessPool, TerminatedWorkerError):
+        except worker_deaths():
             if len(in_flight) == 1:
                 finished(in_flight[0], "its process was ended")
             else:
@@ -203,5 +221,5 @@ def _progress(done: int, total: int, seconds: float, settings: dict, result: sto
         outcome = f"{tests[-1].accuracy:.2%}  {result.made_with['seconds']:.0f} s"
         if result.made_with["end"] != "finished":
             outcome += f"  {result.made_with['end']}"
-    name = run_name(settings | {"threads": "auto"})
+    name = f"{curve_of(settings)}_seed{settings['seed']}"
     return f"[{done}/{total}, {left / 60:.0f} min left] {name}  {outcome}"

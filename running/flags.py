@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from running.settings import ROOT, UsageError
+from running.settings import ROOT, Parser, UsageError
 
 EXAMPLES = """examples, with the time on one core of a server and the final test accuracy:
   python run_mlp.py                               44 s   97.6 %
@@ -12,11 +12,6 @@ EXAMPLES = """examples, with the time on one core of a server and the final test
   python run_mlp.py --dry-run                      1 s   the whole path on 500 images, says nothing of accuracy
 
 exit codes: 0 done, 2 wrong usage, 3 bad or missing data, 4 training diverged, 130 interrupted, 1 anything else"""
-
-
-class Parser(argparse.ArgumentParser):
-    def error(self, message: str):
-        raise UsageError(f"{message}; see python run_mlp.py --help")
 
 
 def parse(arguments: list[str], config: dict) -> tuple[dict, argparse.Namespace]:
@@ -86,7 +81,7 @@ def parse(arguments: list[str], config: dict) -> tuple[dict, argparse.Namespace]
             raise UsageError(f"hidden_layers_num is {options.hidden_layers_num}: give a whole number from 0")
         given["hidden"] = [100] * options.hidden_layers_num
     if "data_dir" in given:
-        folder = Path(given["data_dir"]).absolute()
+        folder = Path(given["data_dir"]).resolve()
         given["data_dir"] = str(folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else folder)
     return given, options
 

@@ -34,7 +34,7 @@ def reserve(settings: dict, options: argparse.Namespace) -> tuple[Path, Path]:
         for number in itertools.count(1):
             name = run_name(settings) + (f"-{number}" if number > 1 else "")
             folder, picture = runs / name, plots / f"{name}.png"
-            if picture.exists() or folder.exists():
+            if folder.exists() or (picture.exists() and not options.no_plot):
                 continue
             try:
                 folder.mkdir()
@@ -132,7 +132,8 @@ def write_config(path: Path, settings: dict, data) -> None:
         "threads": threads,
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
     }
-    contents = {"settings": settings, "made_with": made_with, "data_sha256": data.sha256}
+    images = {"train": len(data.train_images), "test": len(data.test_images)}
+    contents = {"settings": settings, "images": images, "made_with": made_with, "data_sha256": data.sha256}
     with whole_file(path) as file:
         file.write(json.dumps(contents, indent=2).encode())
 

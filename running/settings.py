@@ -3,6 +3,8 @@
 Also how a command ends. No NumPy here: a wrong setting is refused before anything is loaded.
 """
 
+import argparse
+import hashlib
 import math
 import re
 import sys
@@ -34,6 +36,13 @@ class UsageError(ValueError):
     """A wrong setting or flag; the message names it, its value and what was expected."""
 
     exit_code = 2
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, with one sentence for wrong usage."""
+
+    def error(self, message: str):
+        raise UsageError(f"{message}; see python {self.prog} --help")
 
 
 def run_command(main) -> None:
@@ -100,9 +109,15 @@ def run_name(settings: dict) -> str:
         parts.append("hidden" + "-".join(str(width) for width in settings["hidden"]))
     for key, usual in UNNAMED.items():
         if settings[key] != usual:
-            value = Path(settings[key]).resolve().name if key == "data_dir" else str(settings[key])
+            value = _folder_name(settings[key]) if key == "data_dir" else str(settings[key])
             parts.append(key + re.sub(r"[^\w.+-]", lambda found: quote(found[0], safe="", errors="replace"), value))
     return "_".join(parts)
+
+
+def _folder_name(data_dir: str) -> str:
+    """A folder's last name, and a few digits that tell it from one of the same name elsewhere."""
+    folder = (ROOT / data_dir).resolve()
+    return f"{folder.name}-{hashlib.sha1(str(folder).encode(errors='replace')).hexdigest()[:6]}"
 
 
 def chosen_threads(settings: dict, pixels: int, class_count: int) -> int | None:
