@@ -227,7 +227,8 @@ def _flat_units(book: Book) -> str:
     lines.append("|---" * (len(PROBE_EPOCHS) + 1) + "|")
     for name in FIGURES[6][1]:
         shares = [book.named(name).flat_units(epoch).mean(axis=0) for epoch in PROBE_EPOCHS]
-        lines.append(f"| {name} | " + " | ".join(", ".join(f"{share:.1%}" for share in each) for each in shares) + " |")
+        words = (", ".join("–" if np.isnan(share) else f"{share:.1%}" for share in each) for each in shares)
+        lines.append(f"| {shown(6, name)} | " + " | ".join(words) + " |")
     return "\n".join(lines) + "\n"
 
 
