@@ -124,7 +124,7 @@ def write_config(path: Path, settings: dict, data) -> None:
 
     blas = [library for library in threadpool_info() if library["user_api"] == "blas"]
     chosen = chosen_threads(settings, data.train_images.shape[1], len(data.classes))
-    threads = chosen or max((library["num_threads"] for library in blas), default=1)
+    threads = (chosen or max(library["num_threads"] for library in blas)) if blas else "not controlled"
     made_with = {
         "python": platform.python_version(),
         "numpy": np.__version__,

@@ -19,11 +19,10 @@ DRY = Path("runs") / "dry-run-report"
 
 @pytest.fixture
 def project(tmp_path):
-    """A copy of the project without its results; the data is the same files."""
+    """A copy of the project without its results."""
     copy = tmp_path / "project"
-    ignored = shutil.ignore_patterns("__pycache__", "data", "runs", "results", "plots", "tests", ".*")
+    ignored = shutil.ignore_patterns("__pycache__", "runs", "results", "plots", "tests", ".*")
     shutil.copytree(ROOT, copy, ignore=ignored)
-    (copy / "data").symlink_to(ROOT / "data", target_is_directory=True)
     return copy
 
 
@@ -51,6 +50,10 @@ def test_figures_share_their_runs_and_a_second_start_trains_nothing(project):
     assert {path.name: path.read_bytes() for path in (project / DRY / "plots").iterdir()} == pictures
 
 
+posix = pytest.mark.skipif(os.name != "posix", reason="signals to a group of processes")
+
+
+@posix
 def test_after_a_kill_only_what_was_in_flight_is_trained_again(project):
     arguments = [sys.executable, "report.py", "--dry-run", "2", "--seeds", "12", "--jobs", "2"]
     process = subprocess.Popen(arguments, cwd=project, stdout=subprocess.PIPE, text=True, start_new_session=True)
@@ -69,6 +72,29 @@ def test_after_a_kill_only_what_was_in_flight_is_trained_again(project):
     assert again.returncode == 0, again.stderr
     assert {f"{name}.npz" for name in trained(again)}.isdisjoint(kept)
     assert len(kept) + len(trained(again)) == 36
+
+
+@posix
+def test_ctrl_c_exits_130_and_keeps_what_was_finished(project):
+    arguments = [sys.executable, "report.py", "--dry-run", "2", "--seeds", "12", "--jobs", "2"]
+    process = subprocess.Popen(
+        arguments, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    for line in process.stdout:
+        if line.startswith("[3/"):
+            break
+    os.kill(process.pid, signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130 and "Traceback" not in stderr.split("report.py: interrupted")[0]
+    kept = list((project / DRY / "results").glob("*.npz"))
+    assert len(kept) >= 3 and all(store.load(path) for path in kept)
+
+
+def test_fresh_trains_again_and_a_part_of_a_file_disturbs_nobody(project):
+    assert len(trained(report(project, "2", "--seeds", "1"))) == 3
+    (project / DRY / "results" / ".1_Relu.npz.123.part").write_bytes(b"half")
+    assert trained(report(project, "2", "--seeds", "1")) == []
+    assert len(trained(report(project, "2", "--seeds", "1", "--fresh"))) == 3
 
 
 def test_two_reports_at_once_leave_whole_results(project):
