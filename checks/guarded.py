@@ -5,7 +5,8 @@ import inspect
 import numpy as np
 
 from checks.errors import plain
-from checks.findings import NotWritten, Row, Unusable, line_of
+from checks.findings import NotWritten, Row, Unusable
+from checks.source import is_stub, last_line, line_of
 from checks.truth import IN, OUT
 
 
@@ -37,8 +38,12 @@ class Guarded:
                     where=line_of(type(self.subject), method, name),
                 )
                 self.held[number] = (copy, copy.copy(), name, owner)
-        if result is None:
-            raise NotWritten(method)
+        if result is None or result is ...:
+            cls = type(self.subject)
+            if is_stub(getattr(cls, method)):
+                raise NotWritten(method)
+            says = f"{method} returns None: its return is missing"
+            raise Unusable(says, mistake="return-missing", where=last_line(cls, method))
         return result
 
     def array(self, method: str, *arrays: np.ndarray) -> np.ndarray:
@@ -58,18 +63,26 @@ class LinearAdapter(Guarded):
     def __init__(self, subject, row: Row):
         super().__init__(subject, row)
         self.parameters = {}
+        self.boxes = {}  # parameters that forward may read from a dict: (the dict, the key)
         for name, shapes in (("W", ((IN, OUT), (OUT, IN))), ("b", ((OUT,), (1, OUT), (OUT, 1)))):
             if not hasattr(subject, name):
+                if is_stub(getattr(type(subject), "forward", None)):
+                    raise NotWritten("forward")
                 raise Unusable(f"Linear has no attribute {name}")
-            array = np.asarray(getattr(subject, name))
+            held = getattr(subject, name)
+            array = np.asarray(held)
             if array.shape not in shapes:
                 raise Unusable(f"{name} has shape {array.shape}, not {shapes[0]}")
             self.parameters[name] = array.shape
+            for box in getattr(subject, "__dict__", {}).values():
+                if isinstance(box, dict):
+                    self.boxes.update((name, (box, key)) for key, value in box.items() if value is held)
         self.turned = self.parameters["W"] == (OUT, IN)
 
     def get(self, name: str) -> np.ndarray:
         """W or grad_W as (in, out), b or grad_b as (out,), where they have the shape of their parameter."""
-        value = getattr(self.subject, name, None)
+        box, key = self.boxes.get(name, ({}, None))
+        value = box.get(key, getattr(self.subject, name, None))
         if value is None:
             raise Unusable(f"{name} is {'None' if hasattr(self.subject, name) else 'not there'}")
         array = np.array(value)
@@ -80,7 +93,20 @@ class LinearAdapter(Guarded):
 
     def put(self, name: str, value: np.ndarray) -> None:
         turned = value.T if self.turned and name[-1] == "W" else value.reshape(self.parameters[name[-1]])
-        setattr(self.subject, name, np.array(turned, order="C"))
+        new = np.array(turned, order="C")
+        held = getattr(self.subject, name, None)
+        if isinstance(held, np.ndarray) and (held.shape, held.dtype) == (new.shape, new.dtype) and held.flags.writeable:
+            held[...] = new
+            if np.array_equal(getattr(self.subject, name), new):  # and not into a copy
+                return
+        if name in self.boxes:
+            box, key = self.boxes[name]
+            box[key] = new
+        try:
+            setattr(self.subject, name, new)
+        except AttributeError:  # a property without a setter
+            if name not in self.boxes:
+                held[...] = new
 
 
 def _standard(name: str) -> tuple[int, ...]:

@@ -7,9 +7,10 @@ import numpy as np
 
 from checks.catalogue import diagnose, named
 from checks.errors import plain
-from checks.findings import Row, Unusable, line_of
+from checks.findings import Row, Unusable, first_difference, report
 from checks.guarded import Guarded
 from checks.mistakes_layers import OTHER_FORMS
+from checks.source import line_of
 from checks.truth import (
     ACTIVATIONS,
     IN,
@@ -20,7 +21,6 @@ from checks.truth import (
     is_coarse,
     points,
     relative_error,
-    relative_errors,
     sigmoid,
     sigmoid_slope,
 )
@@ -33,24 +33,10 @@ FINE, COARSE = (1e-5, 1e-6), (5e-3, 2e-2)
 SINGLE = 1e-4  # the tolerance of single precision where a formula can stand for the differences
 
 
-def first_difference(what: str, theirs: np.ndarray, true: np.ndarray, inputs: Callable, tolerance: float) -> str:
-    """The first element that differs, theirs and the true one, and the inputs that show it."""
-    if theirs.shape != true.shape:
-        return f"{what} has shape {theirs.shape}, true {true.shape}"
-    index = tuple(int(i) for i in np.argwhere(relative_errors(theirs, true) > tolerance)[0])
-    place = ", ".join(map(str, index))
-    # + 0.0: a negative zero would only puzzle.
-    return f"{what}[{place}] is {theirs[index] + 0.0:.6g}, true {true[index] + 0.0:.6g}, at {inputs(index)}"
-
-
 def expect_slopes(true: np.ndarray) -> None:
     """Kinks are rare: where hardly any difference can be taken, nothing has been compared."""
     if np.isnan(true).mean() > 0.5:
         raise Unusable("forward has no derivative where it was tried: it jumps, or differs from call to call")
-
-
-def numbers(array: np.ndarray) -> str:
-    return "[" + ", ".join(f"{value:g}" for value in np.ravel(array)) + "]"
 
 
 def check_activation(row: Row, make: Callable, name: str, known: bool = True) -> None:
@@ -125,13 +111,8 @@ def _report(row: Row, column: str, cls, method: str, what: str, found, theirs, c
         given = f"x = {case.x[index]:g}"
         return given if what == "forward" else f"{given}, grad_output = {case.g[index]:g}"
 
-    row.fault(
-        column,
-        f"{what if what == 'forward' else 'backward'} is wrong" + (f": {found.says}" if found else ""),
-        mistake=found.key if found else None,
-        where=line_of(cls, method),
-        seen=first_difference(what, theirs, case.true, inputs, tolerance),
-    )
+    seen = first_difference(what, theirs, case.true, inputs, tolerance)
+    report(row, column, what if what == "forward" else "backward", found, line_of(cls, method), seen)
 
 
 def _differentiated(name: str, theirs: np.ndarray, case):
@@ -215,7 +196,9 @@ def _check_finite(row: Row, layer: Guarded, name: str, right: Callable | None) -
             expected = right(EDGES)
             if relative_error(output, expected) > 1e-4:
                 seen = first_difference("forward", output, expected, lambda i: f"x = {EDGES[i]:g}", 1e-4)
-                row.fault("finite", f"forward is finite but wrong at large inputs: {seen}", where=line_of(cls, name))
+                row.fault(
+                    "finite", f"forward is finite but wrong at large inputs: {seen}", where=line_of(cls, "forward")
+                )
                 return
 
 

@@ -6,18 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 
 from checks.catalogue import diagnose
-from checks.findings import NotWritten, Row, Unusable, line_of
+from checks.findings import NotWritten, Row, Unusable, first_difference, numbers, report
 from checks.guarded import LinearAdapter
-from checks.layer_rows import (
-    COARSE,
-    FINE,
-    SINGLE,
-    check_float32,
-    check_own_arrays,
-    first_difference,
-    is_wide,
-    numbers,
-)
+from checks.layer_rows import COARSE, FINE, SINGLE, check_float32, check_own_arrays, is_wide
+from checks.source import line_of
 from checks.steps import check_step
 from checks.truth import IN, OUT, N, central_differences, is_coarse, points, relative_error
 
@@ -100,13 +92,9 @@ def _check_linear_gradients(row: Row, make: Callable, layer: LinearAdapter, x: n
         if name == "grad_W":
             case.with_old_input = before_x.T @ g
         found = diagnose(f"Linear.{name}", value, case, tolerance)
-        row.fault(
-            "gradient",
-            f"{name} is wrong" + (f": {found.says}" if found else ""),
-            mistake=found.key if found else None,
-            where=line_of(cls, "backward", None if name == "grad_input" else name),
-            seen=first_difference(name, value, true[name], _linear_inputs(name, case), tolerance),
-        )
+        where = line_of(cls, "backward", None if name == "grad_input" else name)
+        seen = first_difference(name, value, true[name], _linear_inputs(name, case), tolerance)
+        report(row, "gradient", name, found, where, seen)
         if found:
             row.hints[name] = found.key
 
@@ -155,13 +143,8 @@ def _check_linear_value(row: Row, cls: type, output: np.ndarray, case, tolerance
         return
     value = SimpleNamespace(**vars(case), true=expected)
     found = diagnose("Linear.forward", output, value, tolerance)
-    row.fault(
-        "agreement",
-        "forward is wrong" + (f": {found.says}" if found else ""),
-        mistake=found.key if found else None,
-        where=line_of(cls, "forward"),
-        seen=first_difference("forward", output, expected, _linear_inputs("forward", case), tolerance),
-    )
+    seen = first_difference("forward", output, expected, _linear_inputs("forward", case), tolerance)
+    report(row, "agreement", "forward", found, line_of(cls, "forward"), seen)
 
 
 def _linear_inputs(name: str, case) -> Callable:

@@ -5,10 +5,10 @@ from types import SimpleNamespace
 import numpy as np
 
 from checks.errors import plain
-from checks.findings import Row, Unusable, line_of
+from checks.findings import Row, Unusable, numbers
 from checks.guarded import Guarded
-from checks.layer_rows import numbers
 from checks.mistakes_losses import KNOWN_VARIANTS, OTHER_LOSSES, SCALES
+from checks.source import line_of
 from checks.truth import is_coarse, loss_value, one_hot, points, relative_error, softmax
 
 SHAPES = ((5, 7), (3, 4))  # two batches: a factor of N is told from one of 5

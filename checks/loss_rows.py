@@ -6,10 +6,11 @@ from types import SimpleNamespace
 import numpy as np
 
 from checks.catalogue import diagnose
-from checks.findings import NotWritten, Row, line_of
-from checks.layer_rows import COARSE, FINE, SINGLE, expect_slopes, first_difference, numbers
+from checks.findings import NotWritten, Row, first_difference, numbers
+from checks.layer_rows import COARSE, FINE, SINGLE, expect_slopes
 from checks.loss_forms import SHAPES, SPREAD, Form, Reduced, batch, find_form
 from checks.mistakes_losses import SCALES
+from checks.source import line_of
 from checks.truth import central_differences, is_coarse, loss_gradient, loss_value, relative_error
 
 
@@ -22,10 +23,12 @@ def check_loss(row: Row, make: Callable, name: str, columns_elsewhere: bool | No
     cls = type(loss.subject)
     known = name in SPREAD
     o, t = batch(name, SHAPES[0])
+    form, usable = None, False
     with row.stage("agreement"):
         loss.value(o, t)
+        usable = True
         form = find_form(row, loss, name, columns_elsewhere) if known else None
-    if row.has("absent") or row.verdict == "raises":
+    if not usable or row.verdict == "raises":
         return
     with row.stage("gradient"):
         if not hasattr(cls, "backward"):

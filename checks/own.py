@@ -6,8 +6,8 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 
 from checks.errors import describe
-from checks.findings import Row
-from checks.layer_rows import check_activation, first_difference
+from checks.findings import Row, first_difference
+from checks.layer_rows import check_activation
 from checks.linear_rows import check_linear
 from checks.loss_rows import check_loss
 from checks.steps import CONFIGS, SETTINGS, STEPS

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from checks.findings import Row, line_of
+from checks.findings import Row
+from checks.source import is_stub, last_line, line_of
 from checks.truth import relative_error, sgd
 
 SETTINGS = {"batch_size": 5, "max_epoch": 1, "disp_freq": 50, "test_epoch": 1}
@@ -150,7 +151,12 @@ def check_step(row: Row, start: Callable, gradients: Callable) -> None:
         if any(not np.array_equal(layer.get("grad_" + name), grads[name][-1]) for name in "Wb"):
             row.remark("step", "update changes grad_W or grad_b", mistake="update-writes-grads")
         if all(np.array_equal(values[-1], before[name]) for name, values in after.items()):
-            row.absent("step", "update is not written yet: it changes neither W nor b", mistake="not-updated")
+            cls = type(layer.subject)
+            if is_stub(cls.update):
+                row.absent("step", "update is not written yet: it changes neither W nor b", mistake="not-updated")
+            else:
+                says = "update changes neither W nor b: is it assigned to a local name?"
+                row.fault("step", says, mistake="not-updated", where=last_line(cls, "update"))
             return
         for name in "Wb":
             _compare(

@@ -92,6 +92,58 @@ class SingleLinear:
         return (g @ self.W.T).astype(np.float32)
 
 
+class DictLinear:
+    """forward reads its parameters from a dict; W and b are other names of the same arrays."""
+
+    def __init__(self, name, in_num, out_num, init_std):
+        self.params = {"W": np.random.randn(in_num, out_num) * init_std, "b": np.zeros(out_num)}
+        self.W, self.b = self.params["W"], self.params["b"]
+        self.v = {"W": 0.0, "b": 0.0}
+
+    def forward(self, input):
+        self.x = input
+        return input @ self.params["W"] + self.params["b"]
+
+    def backward(self, grad_output):
+        self.grad_W, self.grad_b = self.x.T @ grad_output, grad_output.sum(0)
+        return grad_output @ self.params["W"].T
+
+    def update(self, config):
+        for name, grad in (("W", self.grad_W), ("b", self.grad_b)):
+            self.v[name] = config["momentum"] * self.v[name] + grad + config["weight_decay"] * self.params[name]
+            self.params[name] = self.params[name] - config["learning_rate"] * self.v[name]
+
+
+class PropertyLinear:
+    """W and b are read-only properties of one float64 vector."""
+
+    def __init__(self, name, in_num, out_num, init_std):
+        self.shape = in_num, out_num
+        self.vector = np.concatenate([np.random.randn(in_num * out_num) * init_std, np.zeros(out_num)])
+        self.velocity = np.zeros_like(self.vector)
+
+    @property
+    def W(self):
+        return self.vector[: self.shape[0] * self.shape[1]].reshape(self.shape)
+
+    @property
+    def b(self):
+        return self.vector[self.shape[0] * self.shape[1] :]
+
+    def forward(self, input):
+        self.x = input
+        return input @ self.W + self.b
+
+    def backward(self, grad_output):
+        self.grad_W, self.grad_b = self.x.T @ grad_output, grad_output.sum(0)
+        return grad_output @ self.W.T
+
+    def update(self, config):
+        grads = np.concatenate([self.grad_W.ravel(), self.grad_b]) + config["weight_decay"] * self.vector
+        self.velocity = config["momentum"] * self.velocity + grads
+        self.vector -= config["learning_rate"] * self.velocity
+
+
 class AbsRelu:
     """(x + |x|) / 2, the derivative from the output."""
 
@@ -455,6 +507,8 @@ WAYS = [
     ("layers", "Linear", LoopLinear, "no-decay-on-b"),
     ("layers", "Linear", ColumnLinear, "columns"),
     ("layers", "Linear", SingleLinear, None),
+    ("layers", "Linear", DictLinear, None),
+    ("layers", "Linear", PropertyLinear, None),
     ("layers", "Relu", AbsRelu, None),
     ("layers", "Relu", KinkIsOneRelu, None),
     ("layers", "Relu", SingleRelu, None),

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from handing_in import HANDINS, handed_in, mistakes, said, written
 from other_ways import WAYS
 
 import check_gradients
@@ -17,7 +18,6 @@ import layers
 import loss
 from checks import catalogue, steps, table
 from checks.errors import plain
-from checks.findings import Row
 from checks.handin import check_class
 from checks.isolation import check_hand_in
 from checks.mistakes_layers import WRONG_LAYERS
@@ -40,7 +40,6 @@ from checks.truth import (
 from running.settings import UsageError
 
 ROOT = Path(__file__).resolve().parent.parent
-HANDINS = ROOT / "tests" / "handins"
 
 
 def command(*arguments, **environment) -> subprocess.CompletedProcess:
@@ -51,27 +50,6 @@ def command(*arguments, **environment) -> subprocess.CompletedProcess:
         env=os.environ | {"PYTHONIOENCODING": "utf-8"} | environment,
         timeout=120,
     )
-
-
-def handed_in(name: str, time_limit: float = 20.0) -> dict[str, Row]:
-    folder = HANDINS / name
-    rows = check_hand_in(folder / "layers.py", folder / "loss.py", time_limit)
-    return {row.name: row for row in rows}
-
-
-def written(folder: Path, **files: str) -> dict[str, Row]:
-    for name, text in files.items():
-        (folder / f"{name}.py").write_text(text, encoding="utf-8")
-    paths = [folder / f"{name}.py" if name in files else None for name in ("layers", "loss")]
-    return {row.name: row for row in check_hand_in(*paths, 20.0)}
-
-
-def said(row: Row) -> str:
-    return " | ".join(" ".join(filter(None, (f.says, f.where, f.seen))) for f in row.findings)
-
-
-def mistakes(row: Row) -> list[str | None]:
-    return [finding.mistake for finding in row.findings]
 
 
 # What everything is held against
