@@ -22,7 +22,7 @@ class Guarded:
 
     def call(self, method: str, *arrays: np.ndarray):
         """What the method returns, unchanged."""
-        names = list(inspect.signature(getattr(self.subject, method)).parameters)
+        names = self._expects(method, arrays)
         if method == "forward":
             self.held = []
         copies = [np.array(array.T if self.columns else array, order="C") for array in arrays]
@@ -46,11 +46,29 @@ class Guarded:
             raise Unusable(says, mistake="return-missing", where=last_line(cls, method))
         return result
 
+    def _expects(self, method: str, arrays: tuple) -> list[str]:
+        """The names of the method's arguments; Unusable if it cannot take these arrays."""
+        try:
+            signature = inspect.signature(getattr(self.subject, method))
+        except (TypeError, ValueError):  # a function of C's
+            return []
+        try:
+            signature.bind(*arrays)
+        except TypeError:
+            given = "(input, target)" if len(arrays) == 2 else "(input)" if method == "forward" else "(grad_output)"
+            where = line_of(type(self.subject), method, "")
+            says = f"{method} takes {signature}, not {given}"
+            raise Unusable(says, mistake="signature", where=where) from None
+        return list(signature.parameters)
+
     def array(self, method: str, *arrays: np.ndarray) -> np.ndarray:
         """What the method returns, as an array of its own, a sample in each row."""
         result = self.call(method, *arrays)
         if isinstance(result, (tuple, dict)):
             raise Unusable(f"{method} returns a {type(result).__name__}, not an array")
+        if isinstance(result, list):
+            where = line_of(type(self.subject), method)
+            self.row.fault("use", f"{method} returns a list, not an array", mistake="list", where=where)
         result = np.array(result)
         if result.dtype.kind not in "fiub":
             raise Unusable(f"{method} returns {plain(result.dtype)}, not an array of numbers")

@@ -1,27 +1,27 @@
 """A hand-in from the inside, in the worker process: its files loaded, its classes found, made and checked."""
 
+import ast
 import importlib.util
 import inspect
 import os
+import signal
 import sys
 from collections.abc import Callable
+from contextlib import contextmanager
 from types import ModuleType
 
 import numpy as np
 
-from checks.errors import describe, plain
+from checks.errors import StillRunning, describe, plain
 from checks.findings import Row
 from checks.layer_rows import check_activation, check_extra
 from checks.linear_rows import check_linear
 from checks.loss_forms import batch
 from checks.loss_rows import check_loss
-from checks.truth import LOSSES
+from checks.truth import CLASSES, LOSSES
 
-CLASSES = {
-    "layers": ("Linear", "Relu", "Sigmoid", "Gelu"),
-    # Softmax and hinge show the orientation of a batch, which the Euclidean loss alone may hide.
-    "loss": ("SoftmaxCrossEntropyLoss", "HingeLoss", "EuclideanLoss"),
-}
+# Softmax and hinge show the orientation of a batch, which the Euclidean loss alone may hide.
+ORDER = ("SoftmaxCrossEntropyLoss", "HingeLoss", "EuclideanLoss")
 ARGUMENTS = {
     "name": ("name", "layer_name"),
     "in_num": ("in_num", "in_dim", "input_dim", "in_features", "n_in", "in_size", "input_size", "num_in", "fan_in"),
@@ -40,29 +40,62 @@ GUESSES = {
 }
 
 
-def load(path: str) -> tuple[ModuleType, BaseException | None]:
-    """Run a file as the module of its name. What it defined before it failed stays usable."""
+def load(path: str, time_limit: float = 10.0) -> tuple[ModuleType, BaseException | None]:
+    """Run a file as the module of its name. What it defined before it failed stays usable, for other files too."""
     name = os.path.splitext(os.path.basename(path))[0]
     spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
-    free = name not in sys.modules
-    if free:
-        sys.modules[name] = module
+    # `from .utils import x` looks into the folder, as if it were a package.
+    package = sys.modules.setdefault("handin", ModuleType("handin"))
+    package.__path__ = [os.path.dirname(path)]
+    module.__package__ = "handin"
+    names = [key for key in (name, "handin." + name) if key not in sys.modules]
+    sys.modules.update(dict.fromkeys(names, module))
     try:
-        spec.loader.exec_module(module)
+        with _alarm(time_limit):
+            spec.loader.exec_module(module)
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        if free:
-            sys.modules.pop(name, None)
+        if isinstance(error, SyntaxError):
+            for key in names:
+                sys.modules.pop(key, None)
         return module, error
     return module, None
 
 
-def file_row(path: str, error: BaseException) -> Row:
+@contextmanager
+def _alarm(seconds: float):
+    """Training at the end of a file is interrupted where the system can do that: the classes above it are checked."""
+    if not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    def ring(*_) -> None:
+        raise StillRunning(f"still running after {seconds:g} s")
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def imports_relatively(path: str) -> bool:
+    try:
+        with open(path, "rb") as file:
+            tree = ast.parse(file.read())
+    except (OSError, SyntaxError, ValueError):
+        return False
+    return any(isinstance(node, ast.ImportFrom) and node.level > 0 for node in ast.walk(tree))
+
+
+def file_row(path: str, error: BaseException, part: str) -> Row:
     """The row of a file that did not run to its end."""
     file = os.path.basename(path)
-    row = Row(file, file, verdict="cannot be imported")
+    row = Row(file, file, verdict="cannot be imported", hints={"part": part})
     says, where = describe(error)
     row.fault("import", says, where=where)
     return row.close()
@@ -72,12 +105,15 @@ def _key(name: str) -> str:
     return name.lower().replace("_", "").removesuffix("loss").removesuffix("layer")
 
 
-def find(module: ModuleType, part: str) -> dict[str, type | None]:
-    """Name of the assignment -> the class (None if missing), then this file's extra classes under their own names."""
+def find(module: ModuleType, part: str, both: bool = False) -> dict[str, type | None]:
+    """Name of the assignment -> the class (None if missing), then this file's extra classes under their own names.
+
+    both: the file holds layers and losses; its extra classes belong to the part that their forward fits.
+    """
     classes = {name: value for name, value in vars(module).items() if inspect.isclass(value)}
     own = {n: c for n, c in classes.items() if c.__module__ == module.__name__ and _is_layer(c)}
     found, taken = {}, set()
-    for name in CLASSES[part]:
+    for name in ORDER if part == "loss" else CLASSES[part]:
         cls = classes.get(name) or next((c for n, c in classes.items() if _key(n) == _key(name)), None)
         found[name] = cls
         taken.add(cls)
@@ -85,11 +121,21 @@ def find(module: ModuleType, part: str) -> dict[str, type | None]:
     # A class of the other file, where both are one file, is no extra.
     known = {_key(name) for names in CLASSES.values() for name in names}
     extras = {n: c for n, c in own.items() if c not in taken and c not in bases and _key(n) not in known}
+    if both:
+        extras = {n: c for n, c in extras.items() if (part == "loss") == _takes_a_target(c)}
     return found | extras
 
 
 def _is_layer(cls: type) -> bool:
     return callable(getattr(cls, "forward", None)) and callable(getattr(cls, "backward", None))
+
+
+def _takes_a_target(cls: type) -> bool:
+    try:
+        inspect.signature(cls.forward).bind("self", "input", "target")
+        return True
+    except (TypeError, ValueError):
+        return False
 
 
 def _role(parameter: str) -> str | None:

@@ -10,6 +10,7 @@ from checks.errors import plain
 from checks.findings import Row, Unusable, first_difference, report
 from checks.guarded import Guarded
 from checks.mistakes_layers import OTHER_FORMS
+from checks.other_batches import check_other_batches
 from checks.source import line_of
 from checks.truth import (
     ACTIVATIONS,
@@ -80,7 +81,8 @@ def check_activation(row: Row, make: Callable, name: str, known: bool = True) ->
             found = diagnose(f"{name}.grad_input", theirs, case, tolerance) or _differentiated(name, theirs, case)
             _report(row, "gradient", cls, "backward", "grad_input", found, theirs, case, tolerance)
         else:
-            _check_next_batch(row, make, layer, before_x, before_g, with_old, tolerance)
+            batches = [(before_x, before_g), (x, g)]
+            _check_next_batch(row, make, batches, [[with_old], [theirs]], tolerance)
     if row.error is None:
         return
     with row.stage("finite"):
@@ -135,17 +137,15 @@ def _differentiated(name: str, theirs: np.ndarray, case):
     return None
 
 
-def _check_next_batch(row: Row, make: Callable, layer: Guarded, before_x, before_g, with_old, tolerance: float) -> None:
-    """The gradient is right: is it the same for the first batch of a new layer, and for a smaller one at the end?"""
-    layer.array("forward", before_x)
-    if relative_error(layer.array("backward", before_g), with_old) > tolerance:
-        row.fault("gradient", "the first backward of a new layer differs from later ones", mistake="stale")
-    fresh = Guarded(make(), row)
-    pairs = []
-    for one in (layer, fresh):
-        pairs.append([one.array("forward", before_x[:2]), one.array("backward", before_g[:2])])
-    if any(relative_error(*values) > tolerance for values in zip(*pairs)):
-        row.fault("gradient", "it is wrong when the last batch is smaller than the ones before", mistake="stale")
+def _check_next_batch(row: Row, make: Callable, batches: list, backwards: list, tolerance: float) -> None:
+    """The gradient is right: is it, with the first batch of a new layer, a smaller one, and beside another layer?"""
+
+    def run(layer: Guarded, given: tuple, forward: bool = True) -> list[np.ndarray]:
+        output = [layer.array("forward", given[0])] if forward else []
+        return [layer.array("backward", given[1]), *output]
+
+    small = tuple(array[:2] for array in batches[0])
+    check_other_batches(row, lambda: Guarded(make(), row), run, [*batches, small], backwards, tolerance)
 
 
 UNSTABLE = {

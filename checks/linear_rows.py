@@ -9,6 +9,7 @@ from checks.catalogue import diagnose
 from checks.findings import NotWritten, Row, Unusable, first_difference, numbers, report
 from checks.guarded import LinearAdapter
 from checks.layer_rows import COARSE, FINE, SINGLE, check_float32, check_own_arrays, is_wide
+from checks.other_batches import check_other_batches
 from checks.source import line_of
 from checks.steps import check_step
 from checks.truth import IN, OUT, N, central_differences, is_coarse, points, relative_error
@@ -97,6 +98,28 @@ def _check_linear_gradients(row: Row, make: Callable, layer: LinearAdapter, x: n
         report(row, "gradient", name, found, where, seen)
         if found:
             row.hints[name] = found.key
+    if not row.has("fault"):
+        _check_linear_batches(row, make, layer.columns, W, b, tolerance)
+
+
+def _check_linear_batches(row: Row, make: Callable, columns: bool, W, b, tolerance: float) -> None:
+    """Another batch, a smaller one, and two layers at once."""
+
+    def new() -> LinearAdapter:
+        layer = LinearAdapter(make(IN, OUT), row)
+        layer.columns = columns
+        layer.put("W", W)
+        layer.put("b", b)
+        return layer
+
+    def run(layer: LinearAdapter, given: tuple, forward: bool = True) -> list[np.ndarray]:
+        output = [layer.array("forward", given[0])] if forward else []
+        return [layer.array("backward", given[1]), layer.get("grad_W"), layer.get("grad_b"), *output]
+
+    batches = [(points(3, n, IN), points(4, n, OUT)) for n in (N, N, 2)]
+    batches[1] = points(1, N, IN), points(2, N, OUT)
+    true = [[g @ W.T, x.T @ g, g.sum(axis=0), x @ W + b] for x, g in batches]
+    check_other_batches(row, new, run, batches, true, max(tolerance, 1e-6))
 
 
 def _check_linear_use(row: Row, make: Callable, layer: LinearAdapter, x: np.ndarray, g: np.ndarray) -> None:

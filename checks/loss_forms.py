@@ -29,7 +29,11 @@ class Reduced(Guarded):
     per_sample = False
 
     def value(self, o: np.ndarray, t: np.ndarray) -> float:
-        result = np.asarray(self.call("forward", o, t))
+        result = self.call("forward", o, t)
+        if isinstance(result, (tuple, dict)):
+            what = "a tuple (loss, gradient)" if isinstance(result, tuple) else "a dict"
+            raise Unusable(f"forward returns {what}, not a number: return the loss alone", mistake="not-a-number")
+        result = np.asarray(result)
         if result.dtype.kind not in "fiub":
             raise Unusable(f"forward returns {plain(result.dtype)}, not a number")
         if result.size == 1:

@@ -164,6 +164,21 @@ def check_step(row: Row, start: Callable, gradients: Callable) -> None:
             )
         if row.has("fault", "step"):
             return
+        _check_two(row, start, gradients, config, after, tolerance)
+
+
+def _check_two(row: Row, start: Callable, gradients: Callable, config: dict, after: dict, tolerance: float) -> None:
+    """Two layers in turn: the first must walk as it did alone."""
+    one, two = start(), start()
+    for number in range(STEPS):
+        for layer, batch in ((one, number), (two, number + STEPS)):
+            gradients(layer, batch)
+            with np.errstate(all="ignore"):
+                layer.subject.update(SETTINGS | config)
+        if any(relative_error(one.get(name), after[name][number]) > tolerance for name in "Wb"):
+            says = "two layers share what update saved, such as the velocity (class attribute or global)"
+            row.fault("step", says, mistake="shared", where=last_line(type(one.subject), "update"))
+            return
 
 
 def _compare(row: Row, cls: type, name: str, before, grads: list, after: np.ndarray, config: dict, tolerance) -> None:

@@ -1,7 +1,11 @@
 """Hand-ins that a checker is easily wrong about: what looks unwritten, passes by luck, or only seems wrong."""
 
+import signal
+
 import pytest
 from handing_in import mistakes, said, written
+
+from checks.isolation import check_hand_in
 
 LINEAR = """
 import numpy as np
@@ -128,3 +132,118 @@ def test_an_update_of_local_names_is_a_fault(tmp_path):
 def test_what_is_not_checked_has_no_mark(tmp_path):
     row = linear(tmp_path, (UPDATE, "        pass\n"))
     assert not row.wrong and "step" not in row.columns and "update is not written yet" in said(row)
+
+
+# State that two layers share
+
+
+def test_what_forward_saved_is_not_shared(tmp_path):
+    row = relu(tmp_path, "Relu.x = input; return np.maximum(input, 0)", "return grad_output * (Relu.x > 0)")
+    assert mistakes(row) == ["shared"] and "class attribute or global" in said(row)
+    forward = "global last; last = input; return np.maximum(input, 0)"
+    assert mistakes(relu(tmp_path, forward, "return grad_output * (last > 0)")) == ["shared"]
+    row = linear(tmp_path, ("self.x = input", "Linear.x = input"))
+    assert mistakes(row) == ["shared"] and row.columns["agreement"] == "fault"
+
+
+def test_a_smaller_batch_of_linear(tmp_path):
+    row = linear(tmp_path, ("+ self.b\n", "+ np.tile(self.b, (5, 1))\n"))
+    assert "fixed-batch" in mistakes(row) and "in forward: return input @ self.W + np.tile" in said(row)
+    row = linear(tmp_path, ("self.x = input\n", "self.x = input if len(input) != 2 else self.x[:2]\n"))
+    assert "stale" in mistakes(row)
+
+
+def test_a_velocity_is_not_shared(tmp_path):
+    row = linear(
+        tmp_path,
+        ('        self.v = {"W": 0, "b": 0}\n', ""),
+        ("class Linear:", "class Linear:\n    v = {'W': 0, 'b': 0}"),
+    )
+    assert mistakes(row) == ["shared"] and row.columns["step"] == "fault"
+
+
+# Files
+
+
+def test_losses_in_layers_py_are_checked(tmp_path):
+    text = LAYER.format("Relu", "self.x = input; return np.maximum(input, 0)", "return grad_output * (self.x > 0)")
+    text += LOSS.format("EuclideanLoss", "return 0.5 * ((input - target) ** 2).sum(1).mean()", "return input - target")
+    text += LOSS.format("CubicLoss", "return ((input - target) ** 3).mean()", "return input - target")
+    rows = written(tmp_path, layers=text)
+    assert rows["Relu"].verdict == "right" and mistakes(rows["EuclideanLoss"]) == ["times-n"]
+    assert rows["HingeLoss"].verdict == "missing" and said(rows["HingeLoss"]) == "loss.py is not there"
+    assert rows["CubicLoss"].wrong and len(rows) == 8
+    file = tmp_path / "layers.py"
+    again = check_hand_in(file, file, 20.0)  # for --layers and --loss too
+    assert [row.name for row in again] == [*rows] and again[4].file == "layers.py"
+    file.write_text(text + "import os; os._exit(3)\n")
+    assert [row.verdict for row in check_hand_in(file, file, 20.0)] == ["cannot be imported"] + ["not checked"] * 7
+
+
+def test_relative_imports(tmp_path):
+    (tmp_path / "utils.py").write_text("import numpy as np\n\n\ndef up(x):\n    return np.maximum(x, 0)\n")
+    text = "from .utils import up\n" + LAYER.format(
+        "Relu", "self.x = input; return up(input)", "return grad_output * (self.x > 0)"
+    )
+    loss = "from .layers import Relu\n" + LOSS.format("HingeLoss", "pass", "pass")
+    rows = written(tmp_path, layers=text, loss=loss)
+    assert rows["Relu"].verdict == "right, see remarks" and "imports relatively" in said(rows["Relu"])
+    assert rows["HingeLoss"].verdict == "not written yet"
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no alarm on this system")
+def test_training_at_the_end_of_a_file_hides_no_class(tmp_path):
+    text = LAYER.format("Relu", "self.x = input; return np.maximum(input, 0)", "return grad_output * (self.x > 0)")
+    (tmp_path / "layers.py").write_text(text + "while True:\n    pass\n")
+    rows = {row.name: row for row in check_hand_in(tmp_path / "layers.py", None, 0.5)}
+    assert rows["Relu"].verdict == "right" and rows["layers.py"].wrong
+    assert 'still running after 0.5 s: put training under if __name__ == "__main__":' in said(rows["layers.py"])
+
+
+def test_a_broken_line_at_the_end_hides_nothing(tmp_path):
+    text = LAYER.format("Relu", "self.x = input; return np.maximum(input, 0)", "return grad_output * (self.x > 0)")
+    loss = "from layers import *\n" + LOSS.format("HingeLoss", "pass", "pass")
+    rows = written(tmp_path, layers=text + "input('rate? ')\n", loss=loss)
+    assert rows["Relu"].verdict == "right" and rows["HingeLoss"].verdict == "not written yet"
+    assert "asks for input" in said(rows["layers.py"]) and "__main__" in said(rows["layers.py"])
+
+
+def test_a_file_named_like_one_of_python(tmp_path):
+    for name in ("random", "copy", "json"):
+        (tmp_path / f"{name}.py").write_text("raise ValueError\n")
+    assert relu(tmp_path).verdict == "right"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("```python\nx = 1\n```\n", "a fence of Markdown"),
+        ("x = 1\n```\n", "a fence of Markdown"),
+        ("def f():\n    raise ValueError('a, b'\n", "does not parse: '(' was never closed"),
+        ("class A:\n\tdef f(self):\n\n\tdef g(self):\n\t\tpass\n", "needs `pass`"),
+        ("x = 10L\n", "this is Python 2: a long integer"),
+        ("class A: pass\nA().reduce\n", "raises AttributeError"),
+        ("{}.has_key(1)\n", "this is Python 2: has_key"),
+    ],
+)
+def test_python_2_is_said_only_of_python_2(text, words, tmp_path):
+    row = written(tmp_path, layers=text)["layers.py"]
+    assert words in said(row) and ("Python 2" in words or "Python 2" not in said(row))
+
+
+# Losses with another interface
+
+
+def test_a_loss_that_returns_its_gradient_too(tmp_path):
+    for value, words in (("(1.0, input)", "a tuple (loss, gradient)"), ("{'loss': 1.0}", "a dict")):
+        row = written(tmp_path, loss=LOSS.format("HingeLoss", f"return {value}", "return input"))["HingeLoss"]
+        assert f"forward returns {words}, not a number: return the loss alone" in said(row)
+    text = LOSS.format("HingeLoss", "return input.sum()", "return input").replace(
+        "backward(self, input, target)", "backward(self)"
+    )
+    assert "backward takes (), not (input, target)" in said(written(tmp_path, loss=text)["HingeLoss"])
+
+
+def test_a_list_is_no_array(tmp_path):
+    row = relu(tmp_path, backward="return (grad_output * (self.x > 0)).tolist()")
+    assert row.wrong and "backward returns a list, not an array" in said(row)
