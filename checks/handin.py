@@ -37,6 +37,9 @@ GUESSES = {
     ("batch_size",): 5,
     ("dtype",): np.float64,
     ("trainable", "bias", "use_bias"): True,
+    ("alpha",): None,  # weights of the classes in a focal loss
+    ("gamma",): 2.0,
+    ("slope", "negative_slope"): 0.01,
 }
 
 
@@ -127,7 +130,8 @@ def find(module: ModuleType, part: str, both: bool = False) -> dict[str, type | 
 
 
 def _is_layer(cls: type) -> bool:
-    return callable(getattr(cls, "forward", None)) and callable(getattr(cls, "backward", None))
+    """Whether a class has forward and backward, and is no network (with add)."""
+    return all(callable(getattr(cls, name, None)) for name in ("forward", "backward")) and not hasattr(cls, "add")
 
 
 def _takes_a_target(cls: type) -> bool:
@@ -141,6 +145,17 @@ def _takes_a_target(cls: type) -> bool:
 def _role(parameter: str) -> str | None:
     """The classic argument that a parameter of this name is."""
     return next((role for role, names in ARGUMENTS.items() if parameter.lower() in names), None)
+
+
+def _unknown_arguments(cls: type) -> list[str]:
+    """What a constructor must be given and nobody here can guess."""
+    try:
+        parameters = inspect.signature(cls).parameters.items()
+    except (TypeError, ValueError):
+        return []
+    known = {name for names in GUESSES for name in names} | {*ARGUMENTS["name"]}
+    needed = [n for n, p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    return [name for name in needed if name.lower() not in known]
 
 
 def constructor(cls: type, row: Row, *classic: str) -> Callable:
@@ -192,8 +207,13 @@ def check_class(part: str, file: str, name: str, cls: type | None, columns: bool
         elif name == "Linear":
             make = constructor(cls, row, "name", "in_num", "out_num", "init_std")
             check_linear(row, lambda in_num, out_num: make("fc", in_num, out_num, 0.1))
+        elif name not in CLASSES[part] and _unknown_arguments(cls):
+            wants = ", ".join(_unknown_arguments(cls))
+            row.verdict = "not checked"
+            row.remark("use", f"an extra class, not checked: its constructor wants {wants}, unknown here")
         else:
-            make = constructor(cls, row, "name")
+            # What an extra class is made with is its own business.
+            make = constructor(cls, row if name in CLASSES[part] else Row(name), "name")
             _check(row, part, name, lambda: make(name.lower()), columns)
     if row.error is None and not row.has("fault", "gradient"):
         row.columns.pop("gradient", None)  # nothing was compared
@@ -211,6 +231,8 @@ def _check(row: Row, part: str, name: str, make: Callable, columns: bool | None)
         try:
             pair = batch(name, (5, 7))
             values = [float(np.mean(make().forward(*(a.copy() for a in pair)))) for _ in range(2)]
+            if np.isnan(values).any():
+                raise ValueError("it is nan for arbitrary outputs: does it want probabilities?")
             if values[0] != values[1]:
                 raise TypeError("two forwards of one batch differ")
         except Exception as error:

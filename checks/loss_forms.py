@@ -54,7 +54,7 @@ def find_form(row: Row, loss: Reduced, name: str, columns_elsewhere: bool | None
     A loss in rows over the number of columns and one in columns over the batch are one formula, so the orientation of
     the layers beside it is tried first.
     """
-    trouble = None
+    trouble = turned = None
     orientations = (True, False) if columns_elsewhere else (False, True)
     for columns in orientations:
         loss.columns = columns
@@ -63,13 +63,39 @@ def find_form(row: Row, loss: Reduced, name: str, columns_elsewhere: bool | None
         except (ValueError, IndexError, TypeError, Unusable) as error:
             trouble = trouble or (error if columns == orientations[0] else None)
             continue
-        if form is not None:
+        if form is None:
+            continue
+        if columns == orientations[0] or form.convention:
             return _accept(row, loss, name, form)
+        turned = form  # right for no network: a softmax over the wrong axis looks like this too
     loss.columns = orientations[0]
+    if turned is not None and not _is_another(row, loss, name):
+        loss.columns = orientations[1]
+        return _accept(row, loss, name, turned)
+    if turned is not None:
+        return None
+    if wants_labels(row, loss, name):
+        return None
     if trouble is not None:
         raise trouble
-    _report_value(row, loss, name)
+    if not _is_another(row, loss, name):
+        _report_value(row, loss, name)
     return None
+
+
+def wants_labels(row: Row, loss: Reduced, name: str) -> bool:
+    """Whether forward is the loss, mean or sum, when it gets class numbers for the one-hot target: a fault."""
+    o, t = batch(name, SHAPES[0])
+    try:
+        value = float(np.mean(loss.subject.forward(o.copy(), t.argmax(axis=1))))
+    except Exception:
+        return False
+    true = loss_value(name, o, t)
+    if not np.isclose([value, value / len(o)], true, rtol=1e-4).any():
+        return False
+    says = "the target is taken as class numbers: the assignment gives one-hot rows (target.argmax(axis=1) turns them)"
+    row.fault("agreement", says, mistake="labels", where=line_of(type(loss.subject), "forward"))
+    return True
 
 
 def _match(loss: Reduced, name: str) -> Form | None:
@@ -94,6 +120,20 @@ def _match(loss: Reduced, name: str) -> Form | None:
                     extra=extra,
                     epsilon=epsilon,
                 )
+    # The sum over the batch divided by one number, whatever the size of the batch?
+    ratios = np.array(theirs) / [loss_value(name, *pair, margin) * len(pair[0]) for pair in batches]
+    if ratios[0] > 0 and abs(extra) < 1e-6 and np.allclose(ratios, ratios[0], rtol=tolerance):
+        size = 1 / ratios[0]
+        words = f"the sum divided by {size:.6g}, a fixed number, where the batch size belongs"
+        return Form(
+            key="fixed-batch",
+            factor=lambda n, k: n / size,
+            words=words,
+            convention=False,
+            margin=margin,
+            extra=extra,
+            epsilon=0.0,
+        )
     return None
 
 
@@ -145,7 +185,11 @@ def _accept(row: Row, loss: Reduced, name: str, form: Form) -> Form:
         )
     if form.key == "mean":
         return form
-    column = "mean" if form.key in ("sum", "sum-no-half", "mean-of-all", "over-n-twice", "over-k") else "agreement"
+    column = (
+        "mean"
+        if form.key in ("sum", "sum-no-half", "mean-of-all", "over-n-twice", "over-k", "fixed-batch")
+        else "agreement"
+    )
     if form.convention:
         row.remark(column, f"other convention: {form.words}", mistake=form.key, where=where)
     else:
@@ -153,8 +197,8 @@ def _accept(row: Row, loss: Reduced, name: str, form: Form) -> Form:
     return form
 
 
-def _report_value(row: Row, loss: Reduced, name: str) -> None:
-    """forward is the definition under no known factor: which other formula is it?"""
+def _is_another(row: Row, loss: Reduced, name: str) -> bool:
+    """forward is the definition under no known factor: is it another formula with a name?"""
     where = line_of(type(loss.subject), "forward")
     pairs = [batch(name, shape, seed) for seed, shape in ((1, SHAPES[0]), (2, SHAPES[1]))]
     theirs = np.array([loss.value(*pair) for pair in pairs])
@@ -167,12 +211,17 @@ def _report_value(row: Row, loss: Reduced, name: str) -> None:
                         row.remark("agreement", f"other convention: forward is {words}", mistake=key, where=where)
                     else:
                         row.fault("agreement", f"forward is wrong: it is {words}", mistake=key, where=where)
-                    return
-    o, t = (array[:1] for array in pairs[0])
+                    return True
+    return False
+
+
+def _report_value(row: Row, loss: Reduced, name: str) -> None:
+    """forward is no formula with a name."""
+    o, t = (array[:1] for array in batch(name, SHAPES[0]))
     row.fault(
         "agreement",
         "forward is not the loss of the assignment, nor that under a known convention",
-        where=where,
+        where=line_of(type(loss.subject), "forward"),
         seen=f"for one sample, o = {numbers(o)}, t = {numbers(t)}: {loss.value(o, t):.6g}, "
         f"true {loss_value(name, o, t):.6g}",
     )

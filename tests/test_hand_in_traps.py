@@ -229,21 +229,3 @@ def test_a_file_named_like_one_of_python(tmp_path):
 def test_python_2_is_said_only_of_python_2(text, words, tmp_path):
     row = written(tmp_path, layers=text)["layers.py"]
     assert words in said(row) and ("Python 2" in words or "Python 2" not in said(row))
-
-
-# Losses with another interface
-
-
-def test_a_loss_that_returns_its_gradient_too(tmp_path):
-    for value, words in (("(1.0, input)", "a tuple (loss, gradient)"), ("{'loss': 1.0}", "a dict")):
-        row = written(tmp_path, loss=LOSS.format("HingeLoss", f"return {value}", "return input"))["HingeLoss"]
-        assert f"forward returns {words}, not a number: return the loss alone" in said(row)
-    text = LOSS.format("HingeLoss", "return input.sum()", "return input").replace(
-        "backward(self, input, target)", "backward(self)"
-    )
-    assert "backward takes (), not (input, target)" in said(written(tmp_path, loss=text)["HingeLoss"])
-
-
-def test_a_list_is_no_array(tmp_path):
-    row = relu(tmp_path, backward="return (grad_output * (self.x > 0)).tolist()")
-    assert row.wrong and "backward returns a list, not an array" in said(row)
