@@ -91,6 +91,8 @@ def _describe_syntax(error: SyntaxError) -> tuple[str, str | None]:
             return f"this is Python 2: {meaning}", where
     if code.startswith("```"):
         return "a fence of Markdown (```) is left in the file: delete this line", where
+    if re.match(r"<{7}|={7}|>{7}", code):
+        return "a conflict of a merge is left in the file: keep one of the two versions", where
     if re.search(r"\b\d+L\b", code) and "decimal literal" in str(error.msg):
         return "this is Python 2: a long integer such as 10L: write 10", where
     if "<>" in code:

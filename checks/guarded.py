@@ -6,7 +6,7 @@ import numpy as np
 
 from checks.errors import plain
 from checks.findings import NotWritten, Row, Unusable
-from checks.source import is_stub, last_line, line_of
+from checks.source import first_line, is_stub, last_line, line_of
 from checks.truth import IN, OUT
 
 
@@ -56,7 +56,7 @@ class Guarded:
             signature.bind(*arrays)
         except TypeError:
             given = "(input, target)" if len(arrays) == 2 else "(input)" if method == "forward" else "(grad_output)"
-            where = line_of(type(self.subject), method, "")
+            where = first_line(type(self.subject), method)
             says = f"{method} takes {signature}, not {given}"
             raise Unusable(says, mistake="signature", where=where) from None
         return list(signature.parameters)

@@ -254,10 +254,10 @@ def _check_linear_step(row: Row, make: Callable, columns: bool, x: np.ndarray, g
         return layer
 
     def gradients(layer: LinearAdapter, step: int) -> dict[str, np.ndarray]:
-        if row.error is not None:
+        if row.error is not None and np.isfinite(row.error):
             layer.array("forward", x + step)
             layer.array("backward", g * (1 + step))
-        else:  # backward raises: that is no reason not to look at update
+        else:  # backward raises, or leaves another shape: that is no reason not to look at update
             layer.put("grad_W", points(31 + step, IN, OUT))
             layer.put("grad_b", points(41 + step, OUT))
         return {name: layer.get("grad_" + name) for name in "Wb"}

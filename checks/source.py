@@ -23,6 +23,12 @@ def line_of(cls: type, method: str, about: str | None = None) -> str | None:
     return None if about is None else line_of(cls, method)
 
 
+def first_line(cls: type, method: str) -> str | None:
+    """Where a method is defined."""
+    parsed = _parsed(getattr(cls, method, None))
+    return None if parsed is None else _place(getattr(cls, method), parsed[0], 1)
+
+
 def last_line(cls: type, method: str) -> str | None:
     """Where a method ends, or its last assignment to a local W or b if it has one."""
     function = getattr(cls, method, None)

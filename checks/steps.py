@@ -25,10 +25,6 @@ class WrongStep(NamedTuple):
     convention: bool = False  # known under a name: a remark
 
 
-def _step(key: str, says: str, one: Callable, convention: bool = False) -> WrongStep:
-    return WrongStep(key, says, one, convention)
-
-
 def _nesterov(p, v, g, lr, wd, m):
     step = g + wd * p
     v = m * v + step
@@ -46,63 +42,63 @@ def _plain(velocity: Callable, sign: float = -1.0) -> Callable:
 
 
 WRONG_STEPS = [
-    _step("not-updated", "it is not updated at all", lambda p, v, g, lr, wd, m: (p, v)),
-    _step(
+    WrongStep("not-updated", "it is not updated at all", lambda p, v, g, lr, wd, m: (p, v)),
+    WrongStep(
         "adds-step", "it is added where it must be subtracted", _plain(lambda p, v, g, wd, m: m * v + g + wd * p, 1.0)
     ),
-    _step("momentum-missing", "the momentum term is missing", _plain(lambda p, v, g, wd, m: g + wd * p)),
-    _step("decay-missing", "the weight decay term is missing", _plain(lambda p, v, g, wd, m: m * v + g)),
-    _step("decay-and-momentum-missing", "momentum and weight decay are missing", _plain(lambda p, v, g, wd, m: g)),
-    _step("decay-sign", "weight decay has the wrong sign", _plain(lambda p, v, g, wd, m: m * v + g - wd * p)),
-    _step("momentum-sign", "momentum has the wrong sign", _plain(lambda p, v, g, wd, m: -m * v + g + wd * p)),
-    _step(
+    WrongStep("momentum-missing", "the momentum term is missing", _plain(lambda p, v, g, wd, m: g + wd * p)),
+    WrongStep("decay-missing", "the weight decay term is missing", _plain(lambda p, v, g, wd, m: m * v + g)),
+    WrongStep("decay-and-momentum-missing", "momentum and weight decay are missing", _plain(lambda p, v, g, wd, m: g)),
+    WrongStep("decay-sign", "weight decay has the wrong sign", _plain(lambda p, v, g, wd, m: m * v + g - wd * p)),
+    WrongStep("momentum-sign", "momentum has the wrong sign", _plain(lambda p, v, g, wd, m: -m * v + g + wd * p)),
+    WrongStep(
         "momentum-on-both", "momentum scales the new gradient too", _plain(lambda p, v, g, wd, m: m * (v + g + wd * p))
     ),
-    _step("momentum-is-one", "the momentum coefficient is left out", _plain(lambda p, v, g, wd, m: v + g + wd * p)),
-    _step(
+    WrongStep("momentum-is-one", "the momentum coefficient is left out", _plain(lambda p, v, g, wd, m: v + g + wd * p)),
+    WrongStep(
         "decay-without-p", "weight decay is added without the parameter", _plain(lambda p, v, g, wd, m: m * v + g + wd)
     ),
-    _step("decay-is-one", "the weight decay coefficient is left out", _plain(lambda p, v, g, wd, m: m * v + g + p)),
-    _step(
+    WrongStep("decay-is-one", "the weight decay coefficient is left out", _plain(lambda p, v, g, wd, m: m * v + g + p)),
+    WrongStep(
         "decay-sum",
         "weight decay takes the sum of all parameters",
         _plain(lambda p, v, g, wd, m: m * v + g + wd * p.sum()),
     ),
-    _step("rate-missing", "the learning rate is missing", lambda p, v, g, lr, wd, m: _rate(p, v, g, wd, m, 1.0)),
-    _step(
+    WrongStep("rate-missing", "the learning rate is missing", lambda p, v, g, lr, wd, m: _rate(p, v, g, wd, m, 1.0)),
+    WrongStep(
         "rate-twice", "the learning rate is applied twice", lambda p, v, g, lr, wd, m: _rate(p, v, g, wd, m, lr * lr)
     ),
-    _step(
+    WrongStep(
         "gradient-over-n",
         "the gradient is divided by the batch size once more",
         _plain(lambda p, v, g, wd, m: m * v + g / 5 + wd * p),
     ),
-    _step("gradient-sign", "the gradient has the wrong sign", _plain(lambda p, v, g, wd, m: m * v - g + wd * p)),
-    _step(
+    WrongStep("gradient-sign", "the gradient has the wrong sign", _plain(lambda p, v, g, wd, m: m * v - g + wd * p)),
+    WrongStep(
         "momentum-of-step",
         "the velocity takes the old one but the new one is never kept",
         lambda p, v, g, lr, wd, m: (p - lr * (m * v + g + wd * p), g + wd * p),
     ),
-    _step(
+    WrongStep(
         "decay-doubled",
         "weight decay 2 wd p: the penalty is wd ||p||^2, not half of it",
         _plain(lambda p, v, g, wd, m: m * v + g + 2 * wd * p),
         True,
     ),
-    _step(
+    WrongStep(
         "decay-decoupled",
         "weight decay is decoupled from the momentum (p - lr v - lr wd p)",
         lambda p, v, g, lr, wd, m: (p - lr * (m * v + g) - lr * wd * p, m * v + g),
         True,
     ),
-    _step(
+    WrongStep(
         "decay-decoupled",
         "weight decay is decoupled and acts after the step",
         lambda p, v, g, lr, wd, m: ((p - lr * (m * v + g)) * (1 - lr * wd), m * v + g),
         True,
     ),
-    _step("nesterov", "momentum is Nesterov's", _nesterov, True),
-    _step(
+    WrongStep("nesterov", "momentum is Nesterov's", _nesterov, True),
+    WrongStep(
         "dampened",
         "the new gradient is weighted with 1 - momentum",
         _plain(lambda p, v, g, wd, m: m * v + (1 - m) * (g + wd * p)),
@@ -191,6 +187,8 @@ def _compare(row: Row, cls: type, name: str, before, grads: list, after: np.ndar
     for left_out, wrong in itertools.product(without, WRONG_STEPS):
         if relative_error(after, walk(wrong.one, before, grads, config | dict.fromkeys(left_out, 0.0))) > tolerance:
             continue
+        if wrong.key == "not-updated":
+            where = last_line(cls, "update")
         if left_out:
             missing = " and no ".join(left_out).replace("_", " ")
             says = f"update of {name} is wrong: {wrong.says}, and there is no {missing}"

@@ -120,6 +120,14 @@ def test_own_command_fails_with_a_bug(monkeypatch, capsys):
     assert "12-7-5 Relu Hinge" in shown and "the gradient of the whole network is wrong" in shown
 
 
+def test_own_network_is_held_against_the_formulas(monkeypatch):
+    forward, backward = layers.Gelu.forward, layers.Gelu.backward
+    monkeypatch.setattr(layers.Gelu, "forward", lambda self, input: 2 * forward(self, input))
+    monkeypatch.setattr(layers.Gelu, "backward", lambda self, grad_output: 2 * backward(self, grad_output))
+    row = next(row for row in own_rows() if row.name == "12-7-5 Gelu Hinge")
+    assert row.error < 1e-6 and "by the formulas" in said(row)
+
+
 def test_own_code_may_not_have_a_convention_of_its_own(monkeypatch):
     monkeypatch.setattr(loss.HingeLoss, "__init__", lambda self, name: setattr(self, "margin", 1))
     assert loss_row(loss, "HingeLoss").wrong

@@ -134,6 +134,11 @@ def test_what_is_not_checked_has_no_mark(tmp_path):
     assert not row.wrong and "step" not in row.columns and "update is not written yet" in said(row)
 
 
+def test_a_gradient_of_another_shape_is_one_fault(tmp_path):
+    assert mistakes(linear(tmp_path, ("self.x.T @ grad_output", "grad_output.T @ self.x"))) == ["transposed"]
+    assert mistakes(linear(tmp_path, ("grad_output.sum(0)", "grad_output.sum()"))) == ["total-sum"]
+
+
 # State that two layers share
 
 
@@ -219,6 +224,7 @@ def test_a_file_named_like_one_of_python(tmp_path):
     [
         ("```python\nx = 1\n```\n", "a fence of Markdown"),
         ("x = 1\n```\n", "a fence of Markdown"),
+        ("<<<<<<< HEAD\nx = 1\n", "a conflict of a merge is left in the file"),
         ("def f():\n    raise ValueError('a, b'\n", "does not parse: '(' was never closed"),
         ("class A:\n\tdef f(self):\n\n\tdef g(self):\n\t\tpass\n", "needs `pass`"),
         ("x = 10L\n", "this is Python 2: a long integer"),
