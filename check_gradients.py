@@ -140,7 +140,7 @@ def check_hand_ins(options: argparse.Namespace, hand_ins: list) -> int:
 
 def _hint(folders: list[str]) -> str:
     """The command that checks what lies in the first of these folders under other names, or deeper."""
-    files = [file for depth in range(4) for file in sorted(Path(folders[0]).glob("*/" * depth + "*.py"))]
+    files = [file for depth in range(3) for file in sorted(Path(folders[0]).glob("*/" * depth + "*.py"))]
     words = {"layers": "layer", "loss": "loss"}
     found = {part: [f for f in files if words[part] in f.stem.lower()] for part in words}
     first = {part: named[0] for part, named in found.items() if named}

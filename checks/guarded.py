@@ -81,7 +81,8 @@ class LinearAdapter(Guarded):
     def __init__(self, subject, row: Row):
         super().__init__(subject, row)
         self.parameters = {}
-        self.boxes = {}  # parameters that forward may read from a dict: (the dict, the key)
+        self.given = {}  # what put has put, as the subject holds it
+        self.boxes = {}  # parameters that forward may read from a dict or a list: (that, the key)
         for name, shapes in (("W", ((IN, OUT), (OUT, IN))), ("b", ((OUT,), (1, OUT), (OUT, 1)))):
             if not hasattr(subject, name):
                 if is_stub(getattr(type(subject), "forward", None)):
@@ -93,14 +94,16 @@ class LinearAdapter(Guarded):
                 raise Unusable(f"{name} has shape {array.shape}, not {shapes[0]}")
             self.parameters[name] = array.shape
             for box in getattr(subject, "__dict__", {}).values():
-                if isinstance(box, dict):
-                    self.boxes.update((name, (box, key)) for key, value in box.items() if value is held)
+                items = box.items() if isinstance(box, dict) else enumerate(box) if isinstance(box, list) else ()
+                self.boxes.update((name, (box, key)) for key, value in items if value is held)
         self.turned = self.parameters["W"] == (OUT, IN)
 
     def get(self, name: str) -> np.ndarray:
         """W or grad_W as (in, out), b or grad_b as (out,), where they have the shape of their parameter."""
-        box, key = self.boxes.get(name, ({}, None))
-        value = box.get(key, getattr(self.subject, name, None))
+        value = getattr(self.subject, name, None)
+        if name in self.boxes and np.array_equal(value, self.given.get(name)):  # what moved is what update moves
+            box, key = self.boxes[name]
+            value = box[key]
         if value is None:
             raise Unusable(f"{name} is {'None' if hasattr(self.subject, name) else 'not there'}")
         array = np.array(value)
@@ -112,6 +115,7 @@ class LinearAdapter(Guarded):
     def put(self, name: str, value: np.ndarray) -> None:
         turned = value.T if self.turned and name[-1] == "W" else value.reshape(self.parameters[name[-1]])
         new = np.array(turned, order="C")
+        self.given[name] = new.copy()
         held = getattr(self.subject, name, None)
         if isinstance(held, np.ndarray) and (held.shape, held.dtype) == (new.shape, new.dtype) and held.flags.writeable:
             held[...] = new

@@ -125,7 +125,7 @@ def find(module: ModuleType, part: str, both: bool = False) -> dict[str, type | 
     known = {_key(name) for names in CLASSES.values() for name in names}
     extras = {n: c for n, c in own.items() if c not in taken and c not in bases and _key(n) not in known}
     if both:
-        extras = {n: c for n, c in extras.items() if (part == "loss") == _takes_a_target(c)}
+        extras = {n: c for n, c in extras.items() if (part == "loss") == _is_loss(n, c)}
     return found | extras
 
 
@@ -134,12 +134,12 @@ def _is_layer(cls: type) -> bool:
     return all(callable(getattr(cls, name, None)) for name in ("forward", "backward")) and not hasattr(cls, "add")
 
 
-def _takes_a_target(cls: type) -> bool:
+def _is_loss(name: str, cls: type) -> bool:
     try:
-        inspect.signature(cls.forward).bind("self", "input", "target")
+        inspect.signature(cls.backward).bind("self", "input", "target")
         return True
     except (TypeError, ValueError):
-        return False
+        return "loss" in name.lower()
 
 
 def _role(parameter: str) -> str | None:

@@ -112,6 +112,70 @@ class DictLinear:
             self.params[name] = self.params[name] - config["learning_rate"] * self.v[name]
 
 
+class ListLinear:
+    """forward reads its parameters from a list, update works in place on what the list holds."""
+
+    def __init__(self, name, in_num, out_num, init_std):
+        self.W, self.b = np.random.randn(in_num, out_num) * init_std, np.zeros(out_num)
+        self.params, self.velocity = [self.W, self.b], [0.0, 0.0]
+
+    def forward(self, input):
+        self.x = input
+        return input @ self.params[0] + self.params[1]
+
+    def backward(self, grad_output):
+        self.grad_W, self.grad_b = self.x.T @ grad_output, grad_output.sum(0)
+        return grad_output @ self.params[0].T
+
+    def update(self, config):
+        for k, grad in enumerate([self.grad_W, self.grad_b]):
+            self.velocity[k] = config["momentum"] * self.velocity[k] + grad + config["weight_decay"] * self.params[k]
+            self.params[k] -= config["learning_rate"] * self.velocity[k]
+
+
+class HeldLinear:
+    """forward reads its parameters from an object that also keeps them; W and b are other names."""
+
+    class Parameters:
+        pass
+
+    def __init__(self, name, in_num, out_num, init_std):
+        self.held = self.Parameters()
+        self.W = self.held.weight = np.random.randn(in_num, out_num) * init_std
+        self.b = self.held.bias = np.zeros(out_num)
+
+    def forward(self, input):
+        self.x = input
+        return input @ self.held.weight + self.held.bias
+
+    def backward(self, grad_output):
+        self.grad_W, self.grad_b = self.x.T @ grad_output, grad_output.sum(0)
+        return grad_output @ self.held.weight.T
+
+
+class RecordedLinear:
+    """A dict remembers the first parameters; forward and update know nothing of it."""
+
+    def __init__(self, name, in_num, out_num, init_std):
+        self.W, self.b = np.random.randn(in_num, out_num) * init_std, np.zeros(out_num)
+        self.first = {"W": self.W, "b": self.b}
+        self.vW, self.vb = 0.0, 0.0
+
+    def forward(self, input):
+        self.x = input
+        return input @ self.W + self.b
+
+    def backward(self, grad_output):
+        self.grad_W, self.grad_b = self.x.T @ grad_output, grad_output.sum(0)
+        return grad_output @ self.W.T
+
+    def update(self, config):
+        self.vW = config["momentum"] * self.vW + self.grad_W + config["weight_decay"] * self.W
+        self.vb = config["momentum"] * self.vb + self.grad_b + config["weight_decay"] * self.b
+        self.W = self.W - config["learning_rate"] * self.vW
+        self.b = self.b - config["learning_rate"] * self.vb
+
+
 class PropertyLinear:
     """W and b are read-only properties of one float64 vector."""
 
@@ -148,5 +212,8 @@ WAYS = [
     ("layers", "Linear", ColumnLinear, "columns"),
     ("layers", "Linear", SingleLinear, None),
     ("layers", "Linear", DictLinear, None),
+    ("layers", "Linear", ListLinear, None),
+    ("layers", "Linear", HeldLinear, None),
+    ("layers", "Linear", RecordedLinear, None),
     ("layers", "Linear", PropertyLinear, None),
 ]

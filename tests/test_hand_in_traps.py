@@ -174,13 +174,15 @@ def test_losses_in_layers_py_are_checked(tmp_path):
     text = LAYER.format("Relu", "self.x = input; return np.maximum(input, 0)", "return grad_output * (self.x > 0)")
     text += LOSS.format("EuclideanLoss", "return 0.5 * ((input - target) ** 2).sum(1).mean()", "return input - target")
     text += LOSS.format("CubicLoss", "return ((input - target) ** 3).mean()", "return input - target")
+    text += LAYER.format("Half", "return input / 2", "return grad_output / 2").replace("input):", "input, train=True):")
     rows = written(tmp_path, layers=text)
+    assert rows["Half"].verdict == "right" and rows["Half"].hints["part"] == "layers"
     assert rows["Relu"].verdict == "right" and mistakes(rows["EuclideanLoss"]) == ["times-n"]
     assert rows["HingeLoss"].verdict == "missing" and said(rows["HingeLoss"]) == "loss.py is not there"
-    assert rows["CubicLoss"].wrong and len(rows) == 8
+    assert rows["CubicLoss"].wrong and len(rows) == 9
     file = tmp_path / "layers.py"
     again = check_hand_in(file, file, 20.0)  # for --layers and --loss too
-    assert [row.name for row in again] == [*rows] and again[4].file == "layers.py"
+    assert [row.name for row in again] == [*rows] and again[5].file == "layers.py"
     file.write_text(text + "import os; os._exit(3)\n")
     assert [row.verdict for row in check_hand_in(file, file, 20.0)] == ["cannot be imported"] + ["not checked"] * 7
 
