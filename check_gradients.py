@@ -7,6 +7,7 @@ python check_gradients.py --layers FILE --loss FILE
 
 import argparse
 import os
+import shlex
 import time
 from pathlib import Path
 
@@ -133,11 +134,24 @@ def check_hand_ins(options: argparse.Namespace, hand_ins: list) -> int:
     elif len(hand_ins) > 1:
         screen.print(f"\n{len(hand_ins)} hand-ins: {table.tally(every)}")
     if empty and code == 3:
-        names = ("layers.py", "loss.py")
-        deeper = [str(file.parent) for folder in empty for name in names for file in Path(folder).glob("*/" + name)]
-        hint = f"is it {deeper[0]}?" if deeper else "give the folder that does"
-        raise NoHandIn(f"{', '.join(empty)}: neither layers.py nor loss.py is there; {hint}")
+        raise NoHandIn(f"{', '.join(empty)}: neither layers.py nor loss.py is there; {_hint(empty)}")
     return code
+
+
+def _hint(folders: list[str]) -> str:
+    """The command that checks what lies in the first of these folders under other names, or deeper."""
+    files = [file for depth in range(3) for file in sorted(Path(folders[0]).glob("*/" * depth + "*.py"))]
+    words = {"layers": "layer", "loss": "loss"}
+    found = {part: [f for f in files if words[part] in f.stem.lower()] for part in words}
+    first = {part: named[0] for part, named in found.items() if named}
+    if first:
+        parents = {file.parent for file in first.values()}
+        command = " ".join(f"--{part} {shlex.quote(str(file))}" for part, file in first.items())
+        if len(parents) == 1 and all(file.name == f"{part}.py" for part, file in first.items()):
+            command = shlex.quote(str(parents.pop()))
+        return f"is it this? python check_gradients.py {command}"
+    names = ", ".join(str(file.relative_to(folders[0])) for file in files[:5])
+    return f"there are {names}: give them to --layers and --loss" if files else "give the folder that does"
 
 
 def show(screen, title: str, rows: list) -> None:

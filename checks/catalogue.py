@@ -32,7 +32,17 @@ FACTORS = (
     ("n-over-k", lambda c: c.n / c.k, "it is divided by the number of columns where the batch size belongs"),
     ("times-n-minus", lambda c: -c.n, "it has the opposite sign, and the 1/N of the mean is forgotten"),
     ("two-over-k", lambda c: 2 / c.k, "it is that of np.mean(difference ** 2), over all numbers and without the 1/2"),
+    ("over-others", lambda c: 1 / (c.k - 1), "it is divided by the number of the other classes too"),
     ("over-n-twice", lambda c: 1 / c.n**2, "it is divided by the batch size twice too often"),
+)
+
+FACTORS += tuple(
+    (
+        "fixed-batch",
+        lambda c, size=size: c.n / size,
+        f"it is divided by {size}, a fixed number, where the batch size belongs",
+    )
+    for size in (100, 128, 64, 32, 50, 256, 200, 1000)
 )
 
 # Any gradient: what no factor explains.

@@ -5,7 +5,13 @@ import os
 import re
 import traceback
 
+
+class StillRunning(BaseException):
+    """Time is up for the import of a file; no `except Exception` of a stranger's shall catch it."""
+
+
 LONGEST = 300  # characters of a stranger's message
+UNDER_MAIN = 'under if __name__ == "__main__":'
 
 
 def plain(text, longest: int = LONGEST) -> str:
@@ -39,6 +45,7 @@ PYTHON_2_NAMES = {
     "urllib2": "urllib.request",
     "__builtin__": "builtins",
 }
+PYTHON_2_METHODS = ("iteritems", "itervalues", "iterkeys", "has_key")
 PYTHON_2_SYNTAX = (
     ("Missing parentheses in call to 'print'", "the print statement: write print(...)"),
     ("Missing parentheses in call to 'exec'", "the exec statement: write exec(...)"),
@@ -54,13 +61,18 @@ def describe(error: BaseException) -> tuple[str, str | None]:
     file, line, function, code = innermost(error)
     where = f"{file} line {line}, in {function}" + (f": {plain(code, 100)}" if code else "") if line else None
     name = type(error).__name__
+    if isinstance(error, StillRunning):
+        return f"{error}: put training {UNDER_MAIN}", where
+    if isinstance(error, EOFError):
+        return f"asks for input, and nobody is there to give it: put what asks {UNDER_MAIN}", where
     if isinstance(error, SystemExit):
         return f"calls sys.exit({plain(error.code, 40) if error.code is not None else ''})", where
     if isinstance(error, MemoryError):
         return f"asks for more memory than it may have ({plain(error) or name})", where
     message = f"{name}: {plain(error)}" if str(error) else name
     missing = getattr(error, "name", None)
-    if missing in PYTHON_2_NAMES and isinstance(error, (NameError, AttributeError, ImportError)):
+    known = PYTHON_2_METHODS if isinstance(error, AttributeError) else PYTHON_2_NAMES
+    if missing in known and isinstance(error, (NameError, AttributeError, ImportError)):
         return f"this is Python 2: {missing} is {PYTHON_2_NAMES[missing]} in Python 3", where
     if isinstance(error, ModuleNotFoundError) and missing:
         message += f" ({missing}.py was not handed in, and no such package is installed here)"
@@ -77,14 +89,20 @@ def _describe_syntax(error: SyntaxError) -> tuple[str, str | None]:
     for message, meaning in PYTHON_2_SYNTAX:
         if message in str(error.msg):
             return f"this is Python 2: {meaning}", where
-    if re.search(r"\b\d+L\b", code):
+    if code.startswith("```"):
+        return "a fence of Markdown (```) is left in the file: delete this line", where
+    if re.match(r"<{7}|={7}|>{7}", code):
+        return "a conflict of a merge is left in the file: keep one of the two versions", where
+    if re.search(r"\b\d+L\b", code) and "decimal literal" in str(error.msg):
         return "this is Python 2: a long integer such as 10L: write 10", where
     if "<>" in code:
         return "this is Python 2: `<>`: write !=", where
-    if code.startswith("raise ") and "," in code:
+    if re.match(r"raise \w+\s*,", code):
         return "this is Python 2: `raise X, text`: write raise X(text)", where
     if "`" in code:
         return "this is Python 2: backticks: write repr(...)", where
+    if "expected an indented block" in str(error.msg):
+        return f"does not parse: {plain(error.msg)}: what has no line of code yet needs `pass`", where
     if isinstance(error, TabError) or (isinstance(error, IndentationError) and "\t" in (error.text or "")):
         return "tabs and spaces are mixed in the indentation (Python 2 let it pass): use spaces alone", where
     return f"does not parse: {plain(error.msg)}", where

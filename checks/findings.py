@@ -1,15 +1,13 @@
-"""What a check finds: a Row per class with its verdicts, a Finding per fault or remark, and the line it stands on."""
+"""What a check finds: a Row per class with its verdicts, and a Finding per fault or remark."""
 
-import ast
-import inspect
-import os
-import textwrap
+from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
-from checks.errors import describe, innermost, plain
+from checks.errors import describe, innermost
+from checks.truth import relative_errors
 
 # Column of the table -> what it promises.
 COLUMNS = {
@@ -25,11 +23,15 @@ FAULTS = ("WRONG", "raises", "cannot be imported", "no end", "crashed")
 
 
 class NotWritten(Exception):
-    """A method is there but returns None or raises NotImplementedError: a stub."""
+    """A method is there but is a stub: it computes nothing, or raises NotImplementedError."""
 
 
 class Unusable(Exception):
     """What a method returns or an attribute holds cannot be checked; the message says why, in full."""
+
+    def __init__(self, says: str, **more):
+        super().__init__(says)
+        self.more = more  # mistake and where, as in a Finding
 
 
 @dataclass
@@ -86,7 +88,7 @@ class Row:
         except NotImplementedError as error:
             self.absent(column, f"{innermost(error)[2]} is not written yet")
         except Unusable as error:
-            self.fault(column, str(error))
+            self.fault(column, str(error), **error.more)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # SystemExit too: a stranger's sys.exit() is a finding, not an order
@@ -95,12 +97,15 @@ class Row:
             says, where = describe(error)
             self.fault(column, says, where=where)
         else:
-            self.ok(column)
+            if not self.has("absent", column):
+                self.ok(column)
 
     def close(self) -> "Row":
         """Settle the verdict."""
         if self.columns.get("gradient") == "fault" and "agreement" in self.columns:
             self.columns["agreement"] = "fault"
+        if self.error is None and self.columns.get("agreement") == "ok":
+            del self.columns["agreement"]  # no gradient was there to belong to the value
         if self.has("fault"):
             self.verdict = self.verdict or "WRONG"
         elif any(finding.kind == "absent" and finding.column != "step" for finding in self.findings):
@@ -126,40 +131,24 @@ class Row:
         return cls(**row)
 
 
-def line_of(cls: type, method: str, about: str | None = None) -> str | None:
-    """Where a class says what `about` becomes (an attribute such as grad_W, an argument), or what a method returns."""
-    functions = [getattr(cls, method, None)]
-    if about is not None:
-        functions += [f for name, f in inspect.getmembers(cls, inspect.isfunction) if name != "__init__"]
-    for function in functions:
-        try:
-            lines, first = inspect.getsourcelines(function)
-            tree = ast.parse(textwrap.dedent("".join(lines)))
-        except (OSError, TypeError, SyntaxError, IndexError):
-            continue
-        nodes = [node for node in ast.walk(tree) if _sets(node, about)]
-        if not nodes and about is not None:
-            continue
-        line = max((node.lineno for node in nodes), default=1)
-        file = os.path.basename(inspect.getsourcefile(function) or "?")
-        return f"{file} line {first + line - 1}, in {function.__name__}: {plain(lines[line - 1], 100)}"
-    return None if about is None else line_of(cls, method)
+def report(row: Row, column: str, what: str, found, where: str | None, seen: str) -> None:
+    """A wrong value: what it is, the diagnosis (None: none fits), the line, and the first element that differs."""
+    says = f"{what} is wrong" + (f": {found.says}" if found else "")
+    row.fault(column, says, mistake=found.key if found else None, where=where, seen=seen)
 
 
-def _sets(node: ast.AST, about: str | None) -> bool:
-    if about is None:
-        return isinstance(node, ast.Return)
-    if isinstance(node, ast.Call):
-        targets = [keyword.value for keyword in node.keywords if keyword.arg == "out"]
-    elif isinstance(node, ast.Assign):
-        targets = [t for target in node.targets for t in getattr(target, "elts", [target])]
-    elif isinstance(node, ast.AugAssign):
-        targets = [node.target]
-    else:
-        return False
-    inside = [target.value for target in targets if isinstance(target, ast.Subscript)]
-    # A plain `name = ...` binds the name anew; all else writes into the array.
-    written = inside + ([] if isinstance(node, ast.Assign) else targets)
-    return any(
-        isinstance(target, ast.Attribute) and target.attr.strip("_") == about for target in targets + inside
-    ) or any(isinstance(target, ast.Name) and target.id == about for target in written)
+def first_difference(what: str, theirs: np.ndarray, true: np.ndarray, inputs: Callable, tolerance: float) -> str:
+    """The first element that differs, theirs and the true one, and the inputs that show it."""
+    if theirs.shape != true.shape:
+        return f"{what} has shape {theirs.shape}, true {true.shape}"
+    index = tuple(int(i) for i in np.argwhere(relative_errors(theirs, true) > tolerance)[0])
+    place = ", ".join(map(str, index))
+    # + 0.0: a negative zero would only puzzle.
+    pair = theirs[index] + 0.0, true[index] + 0.0
+    # As many digits as tell the two apart.
+    digits = next((d for d in range(6, 17) if f"{pair[0]:.{d}g}" != f"{pair[1]:.{d}g}"), 17)
+    return f"{what}[{place}] is {pair[0]:.{digits}g}, true {pair[1]:.{digits}g}, at {inputs(index)}"
+
+
+def numbers(array: np.ndarray) -> str:
+    return "[" + ", ".join(f"{value:g}" for value in np.ravel(array)) + "]"

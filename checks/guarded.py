@@ -5,7 +5,8 @@ import inspect
 import numpy as np
 
 from checks.errors import plain
-from checks.findings import NotWritten, Row, Unusable, line_of
+from checks.findings import NotWritten, Row, Unusable
+from checks.source import first_line, is_stub, last_line, line_of
 from checks.truth import IN, OUT
 
 
@@ -21,7 +22,7 @@ class Guarded:
 
     def call(self, method: str, *arrays: np.ndarray):
         """What the method returns, unchanged."""
-        names = list(inspect.signature(getattr(self.subject, method)).parameters)
+        names = self._expects(method, arrays)
         if method == "forward":
             self.held = []
         copies = [np.array(array.T if self.columns else array, order="C") for array in arrays]
@@ -37,15 +38,37 @@ class Guarded:
                     where=line_of(type(self.subject), method, name),
                 )
                 self.held[number] = (copy, copy.copy(), name, owner)
-        if result is None:
-            raise NotWritten(method)
+        if result is None or result is ...:
+            cls = type(self.subject)
+            if is_stub(getattr(cls, method)):
+                raise NotWritten(method)
+            says = f"{method} returns None: its return is missing"
+            raise Unusable(says, mistake="return-missing", where=last_line(cls, method))
         return result
+
+    def _expects(self, method: str, arrays: tuple) -> list[str]:
+        """The names of the method's arguments; Unusable if it cannot take these arrays."""
+        try:
+            signature = inspect.signature(getattr(self.subject, method))
+        except (TypeError, ValueError):  # a function of C's
+            return []
+        try:
+            signature.bind(*arrays)
+        except TypeError:
+            given = "(input, target)" if len(arrays) == 2 else "(input)" if method == "forward" else "(grad_output)"
+            where = first_line(type(self.subject), method)
+            says = f"{method} takes {signature}, not {given}"
+            raise Unusable(says, mistake="signature", where=where) from None
+        return list(signature.parameters)
 
     def array(self, method: str, *arrays: np.ndarray) -> np.ndarray:
         """What the method returns, as an array of its own, a sample in each row."""
         result = self.call(method, *arrays)
         if isinstance(result, (tuple, dict)):
             raise Unusable(f"{method} returns a {type(result).__name__}, not an array")
+        if isinstance(result, list):
+            where = line_of(type(self.subject), method)
+            self.row.fault("use", f"{method} returns a list, not an array", mistake="list", where=where)
         result = np.array(result)
         if result.dtype.kind not in "fiub":
             raise Unusable(f"{method} returns {plain(result.dtype)}, not an array of numbers")
@@ -58,18 +81,29 @@ class LinearAdapter(Guarded):
     def __init__(self, subject, row: Row):
         super().__init__(subject, row)
         self.parameters = {}
+        self.given = {}  # what put has put, as the subject holds it
+        self.boxes = {}  # parameters that forward may read from a dict or a list: (that, the key)
         for name, shapes in (("W", ((IN, OUT), (OUT, IN))), ("b", ((OUT,), (1, OUT), (OUT, 1)))):
             if not hasattr(subject, name):
+                if is_stub(getattr(type(subject), "forward", None)):
+                    raise NotWritten("forward")
                 raise Unusable(f"Linear has no attribute {name}")
-            array = np.asarray(getattr(subject, name))
+            held = getattr(subject, name)
+            array = np.asarray(held)
             if array.shape not in shapes:
                 raise Unusable(f"{name} has shape {array.shape}, not {shapes[0]}")
             self.parameters[name] = array.shape
+            for box in getattr(subject, "__dict__", {}).values():
+                items = box.items() if isinstance(box, dict) else enumerate(box) if isinstance(box, list) else ()
+                self.boxes.update((name, (box, key)) for key, value in items if value is held)
         self.turned = self.parameters["W"] == (OUT, IN)
 
     def get(self, name: str) -> np.ndarray:
         """W or grad_W as (in, out), b or grad_b as (out,), where they have the shape of their parameter."""
         value = getattr(self.subject, name, None)
+        if name in self.boxes and np.array_equal(value, self.given.get(name)):  # what moved is what update moves
+            box, key = self.boxes[name]
+            value = box[key]
         if value is None:
             raise Unusable(f"{name} is {'None' if hasattr(self.subject, name) else 'not there'}")
         array = np.array(value)
@@ -80,7 +114,21 @@ class LinearAdapter(Guarded):
 
     def put(self, name: str, value: np.ndarray) -> None:
         turned = value.T if self.turned and name[-1] == "W" else value.reshape(self.parameters[name[-1]])
-        setattr(self.subject, name, np.array(turned, order="C"))
+        new = np.array(turned, order="C")
+        self.given[name] = new.copy()
+        held = getattr(self.subject, name, None)
+        if isinstance(held, np.ndarray) and (held.shape, held.dtype) == (new.shape, new.dtype) and held.flags.writeable:
+            held[...] = new
+            if np.array_equal(getattr(self.subject, name), new):  # and not into a copy
+                return
+        if name in self.boxes:
+            box, key = self.boxes[name]
+            box[key] = new
+        try:
+            setattr(self.subject, name, new)
+        except AttributeError:  # a property without a setter
+            if name not in self.boxes:
+                held[...] = new
 
 
 def _standard(name: str) -> tuple[int, ...]:

@@ -1,27 +1,28 @@
 """A hand-in from the inside, in the worker process: its files loaded, its classes found, made and checked."""
 
+import ast
 import importlib.util
 import inspect
+import itertools
 import os
+import signal
 import sys
 from collections.abc import Callable
+from contextlib import contextmanager
 from types import ModuleType
 
 import numpy as np
 
-from checks.errors import describe, plain
+from checks.errors import StillRunning, describe, plain
 from checks.findings import Row
 from checks.layer_rows import check_activation, check_extra
 from checks.linear_rows import check_linear
 from checks.loss_forms import batch
 from checks.loss_rows import check_loss
-from checks.truth import LOSSES
+from checks.truth import CLASSES, LOSSES
 
-CLASSES = {
-    "layers": ("Linear", "Relu", "Sigmoid", "Gelu"),
-    # Softmax and hinge show the orientation of a batch, which the Euclidean loss alone may hide.
-    "loss": ("SoftmaxCrossEntropyLoss", "HingeLoss", "EuclideanLoss"),
-}
+# Softmax and hinge show the orientation of a batch, which the Euclidean loss alone may hide.
+ORDER = ("SoftmaxCrossEntropyLoss", "HingeLoss", "EuclideanLoss")
 ARGUMENTS = {
     "name": ("name", "layer_name"),
     "in_num": ("in_num", "in_dim", "input_dim", "in_features", "n_in", "in_size", "input_size", "num_in", "fan_in"),
@@ -37,32 +38,67 @@ GUESSES = {
     ("batch_size",): 5,
     ("dtype",): np.float64,
     ("trainable", "bias", "use_bias"): True,
+    ("alpha",): None,  # weights of the classes in a focal loss
+    ("gamma",): 2.0,
+    ("slope", "negative_slope"): 0.01,
 }
 
 
-def load(path: str) -> tuple[ModuleType, BaseException | None]:
-    """Run a file as the module of its name. What it defined before it failed stays usable."""
+def load(path: str, time_limit: float = 10.0) -> tuple[ModuleType, BaseException | None]:
+    """Run a file as the module of its name. What it defined before it failed stays usable, for other files too."""
     name = os.path.splitext(os.path.basename(path))[0]
-    spec = importlib.util.spec_from_file_location(name, path)
+    # `from .utils import x` looks into the folder, as if it were a package.
+    package = sys.modules.setdefault("handin", ModuleType("handin"))
+    package.__path__ = [os.path.dirname(path)]
+    spec = importlib.util.spec_from_file_location("handin." + name, path)
     module = importlib.util.module_from_spec(spec)
-    free = name not in sys.modules
-    if free:
-        sys.modules[name] = module
+    names = [key for key in (name, "handin." + name) if key not in sys.modules]
+    sys.modules.update(dict.fromkeys(names, module))
     try:
-        spec.loader.exec_module(module)
+        with _alarm(time_limit):
+            spec.loader.exec_module(module)
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        if free:
-            sys.modules.pop(name, None)
+        if isinstance(error, SyntaxError):
+            for key in names:
+                sys.modules.pop(key, None)
         return module, error
     return module, None
 
 
-def file_row(path: str, error: BaseException) -> Row:
+@contextmanager
+def _alarm(seconds: float):
+    """Training at the end of a file is interrupted where the system can do that: the classes above it are checked."""
+    if not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    def ring(*_) -> None:
+        raise StillRunning(f"still running after {seconds:g} s")
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def imports_relatively(path: str) -> bool:
+    try:
+        with open(path, "rb") as file:
+            tree = ast.parse(file.read())
+    except (OSError, SyntaxError, ValueError):
+        return False
+    return any(isinstance(node, ast.ImportFrom) and node.level > 0 for node in ast.walk(tree))
+
+
+def file_row(path: str, error: BaseException, part: str) -> Row:
     """The row of a file that did not run to its end."""
     file = os.path.basename(path)
-    row = Row(file, file, verdict="cannot be imported")
+    row = Row(file, file, verdict="cannot be imported", hints={"part": part})
     says, where = describe(error)
     row.fault("import", says, where=where)
     return row.close()
@@ -72,12 +108,15 @@ def _key(name: str) -> str:
     return name.lower().replace("_", "").removesuffix("loss").removesuffix("layer")
 
 
-def find(module: ModuleType, part: str) -> dict[str, type | None]:
-    """Name of the assignment -> the class (None if missing), then this file's extra classes under their own names."""
+def find(module: ModuleType, part: str, both: bool = False) -> dict[str, type | None]:
+    """Name of the assignment -> the class (None if missing), then this file's extra classes under their own names.
+
+    both: the file holds layers and losses; its extra classes belong to the part that their forward fits.
+    """
     classes = {name: value for name, value in vars(module).items() if inspect.isclass(value)}
     own = {n: c for n, c in classes.items() if c.__module__ == module.__name__ and _is_layer(c)}
     found, taken = {}, set()
-    for name in CLASSES[part]:
+    for name in ORDER if part == "loss" else CLASSES[part]:
         cls = classes.get(name) or next((c for n, c in classes.items() if _key(n) == _key(name)), None)
         found[name] = cls
         taken.add(cls)
@@ -85,16 +124,38 @@ def find(module: ModuleType, part: str) -> dict[str, type | None]:
     # A class of the other file, where both are one file, is no extra.
     known = {_key(name) for names in CLASSES.values() for name in names}
     extras = {n: c for n, c in own.items() if c not in taken and c not in bases and _key(n) not in known}
+    if both:
+        extras = {n: c for n, c in extras.items() if (part == "loss") == _is_loss(n, c)}
     return found | extras
 
 
 def _is_layer(cls: type) -> bool:
-    return callable(getattr(cls, "forward", None)) and callable(getattr(cls, "backward", None))
+    """Whether a class has forward and backward, and is no network (with add)."""
+    return all(callable(getattr(cls, name, None)) for name in ("forward", "backward")) and not hasattr(cls, "add")
+
+
+def _is_loss(name: str, cls: type) -> bool:
+    try:
+        inspect.signature(cls.backward).bind("self", "input", "target")
+        return True
+    except (TypeError, ValueError):
+        return "loss" in name.lower()
 
 
 def _role(parameter: str) -> str | None:
     """The classic argument that a parameter of this name is."""
     return next((role for role, names in ARGUMENTS.items() if parameter.lower() in names), None)
+
+
+def _unknown_arguments(cls: type) -> list[str]:
+    """What a constructor must be given and nobody here can guess."""
+    try:
+        parameters = inspect.signature(cls).parameters.items()
+    except (TypeError, ValueError):
+        return []
+    known = {name for names in GUESSES for name in names} | {*ARGUMENTS["name"]}
+    needed = [n for n, p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    return [name for name in needed if name.lower() not in known]
 
 
 def constructor(cls: type, row: Row, *classic: str) -> Callable:
@@ -138,6 +199,7 @@ def check_class(part: str, file: str, name: str, cls: type | None, columns: bool
         row.verdict = "missing"
         row.absent("class", f"{file} has no class {name}")
         return row.close()
+    number = itertools.count(1)  # every object has a name of its own: some keep what they save under it
     with row.stage("gradient"):
         if name in CLASSES[part] and cls.__name__ != name and not hasattr(sys.modules.get(cls.__module__), name):
             row.remark("use", f"other convention: the class is called {cls.__name__}", mistake="class-name")
@@ -145,10 +207,15 @@ def check_class(part: str, file: str, name: str, cls: type | None, columns: bool
             row.absent("gradient", "forward is not written yet")
         elif name == "Linear":
             make = constructor(cls, row, "name", "in_num", "out_num", "init_std")
-            check_linear(row, lambda in_num, out_num: make("fc", in_num, out_num, 0.1))
+            check_linear(row, lambda in_num, out_num: make(f"fc{next(number)}", in_num, out_num, 0.1))
+        elif name not in CLASSES[part] and _unknown_arguments(cls):
+            wants = ", ".join(_unknown_arguments(cls))
+            row.verdict = "not checked"
+            row.remark("use", f"an extra class, not checked: its constructor wants {wants}, unknown here")
         else:
-            make = constructor(cls, row, "name")
-            _check(row, part, name, lambda: make(name.lower()), columns)
+            # What an extra class is made with is its own business.
+            make = constructor(cls, row if name in CLASSES[part] else Row(name), "name")
+            _check(row, part, name, lambda: make(f"{name.lower()}{next(number)}"), columns)
     if row.error is None and not row.has("fault", "gradient"):
         row.columns.pop("gradient", None)  # nothing was compared
     return row.close()
@@ -165,6 +232,8 @@ def _check(row: Row, part: str, name: str, make: Callable, columns: bool | None)
         try:
             pair = batch(name, (5, 7))
             values = [float(np.mean(make().forward(*(a.copy() for a in pair)))) for _ in range(2)]
+            if np.isnan(values).any():
+                raise ValueError("it is nan for arbitrary outputs: does it want probabilities?")
             if values[0] != values[1]:
                 raise TypeError("two forwards of one batch differ")
         except Exception as error:

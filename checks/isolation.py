@@ -18,12 +18,9 @@ from pathlib import Path
 
 from checks.errors import plain
 from checks.findings import Row
+from checks.truth import CLASSES
 
 WORKER = Path(__file__).resolve().parent / "worker.py"
-CLASSES = {
-    "layers": ("Linear", "Relu", "Sigmoid", "Gelu"),
-    "loss": ("EuclideanLoss", "SoftmaxCrossEntropyLoss", "HingeLoss"),
-}
 TIME_LIMIT = 10.0  # seconds for a class
 MEMORY_LIMIT = 2048  # MiB of address space
 GRACE = 5.0  # seconds that the worker has to stop by itself
@@ -34,7 +31,8 @@ def check_hand_in(
     layers: Path | None, loss: Path | None, time_limit: float = TIME_LIMIT, memory_limit: int = MEMORY_LIMIT
 ) -> list[Row]:
     """The rows of a hand-in: every class of the assignment, extra ones, and files that cannot be imported."""
-    files = [(part, path.absolute()) for part, path in (("layers", layers), ("loss", loss)) if path is not None]
+    # Where one file is all there is, it may hold both parts.
+    files = [("layers", (layers or loss).absolute()), ("loss", (loss or layers).absolute())]
     # Files from one folder see each other, as they do where they were written.
     together = len({path.parent for _, path in files}) == 1
     rows, columns = [], None
@@ -44,7 +42,11 @@ def check_hand_in(
         columns = next((row.hints["columns"] for row in rows if "columns" in row.hints), None)
     for part, path in (("layers", layers), ("loss", loss)):
         if path is None:
-            rows += [_missing(name, part + ".py") for name in CLASSES[part]]
+            rows = [
+                row for row in rows if row.name not in CLASSES[part] or row.verdict not in ("missing", "not checked")
+            ]
+            found = [row.name for row in rows]
+            rows += [_missing(name, part + ".py") for name in CLASSES[part] if name not in found]
     _note_shared_mean(rows)
     return sorted(rows, key=_order)
 
@@ -80,19 +82,19 @@ def _run_all(group: list, folders: list[str], columns, time_limit: float, memory
         }
         found, died_at, death = _run(request, time_limit + GRACE)
         for row in found:
-            row.hints["part"] = next((part for part, path in group if path.name == row.file), "")
             columns = row.hints.get("columns", columns)
         rows += found
         if died_at is None:
             return rows
         verdict, says, where = death
-        part, path = next(((p, f) for p, f in group if f.name == died_at), (None, None))
-        if path is not None:  # importing it is what went wrong
+        parts = [(p, f) for p, f in group if f.name == died_at]
+        if parts:  # importing it is what went wrong
+            part, path = parts[0]
             broken.add(path.name)
             verdict, known = "cannot be imported", {row.name for row in rows}
-            for name in CLASSES[part]:
+            for name, owner in [(name, part) for part, _ in parts for name in CLASSES[part]]:
                 if name not in known:
-                    row = Row(name, path.name, verdict="not checked", hints={"part": part})
+                    row = Row(name, path.name, verdict="not checked", hints={"part": owner})
                     row.remark("import", f"{path.name} could not be imported")
                     rows.append(row)
         else:

@@ -6,18 +6,11 @@ from types import SimpleNamespace
 import numpy as np
 
 from checks.catalogue import diagnose
-from checks.findings import NotWritten, Row, Unusable, line_of
+from checks.findings import NotWritten, Row, Unusable, first_difference, numbers, report
 from checks.guarded import LinearAdapter
-from checks.layer_rows import (
-    COARSE,
-    FINE,
-    SINGLE,
-    check_float32,
-    check_own_arrays,
-    first_difference,
-    is_wide,
-    numbers,
-)
+from checks.layer_rows import COARSE, FINE, SINGLE, check_float32, check_own_arrays, is_wide
+from checks.other_batches import check_other_batches
+from checks.source import line_of
 from checks.steps import check_step
 from checks.truth import IN, OUT, N, central_differences, is_coarse, points, relative_error
 
@@ -100,15 +93,33 @@ def _check_linear_gradients(row: Row, make: Callable, layer: LinearAdapter, x: n
         if name == "grad_W":
             case.with_old_input = before_x.T @ g
         found = diagnose(f"Linear.{name}", value, case, tolerance)
-        row.fault(
-            "gradient",
-            f"{name} is wrong" + (f": {found.says}" if found else ""),
-            mistake=found.key if found else None,
-            where=line_of(cls, "backward", None if name == "grad_input" else name),
-            seen=first_difference(name, value, true[name], _linear_inputs(name, case), tolerance),
-        )
+        where = line_of(cls, "backward", None if name == "grad_input" else name)
+        seen = first_difference(name, value, true[name], _linear_inputs(name, case), tolerance)
+        report(row, "gradient", name, found, where, seen)
         if found:
             row.hints[name] = found.key
+    if not row.has("fault"):
+        _check_linear_batches(row, make, layer.columns, W, b, tolerance)
+
+
+def _check_linear_batches(row: Row, make: Callable, columns: bool, W, b, tolerance: float) -> None:
+    """Another batch, a smaller one, and two layers at once."""
+
+    def new() -> LinearAdapter:
+        layer = LinearAdapter(make(IN, OUT), row)
+        layer.columns = columns
+        layer.put("W", W)
+        layer.put("b", b)
+        return layer
+
+    def run(layer: LinearAdapter, given: tuple, forward: bool = True) -> list[np.ndarray]:
+        output = [layer.array("forward", given[0])] if forward else []
+        return [layer.array("backward", given[1]), layer.get("grad_W"), layer.get("grad_b"), *output]
+
+    batches = [(points(3, n, IN), points(4, n, OUT)) for n in (N, N, 2)]
+    batches[1] = points(1, N, IN), points(2, N, OUT)
+    true = [[g @ W.T, x.T @ g, g.sum(axis=0), x @ W + b] for x, g in batches]
+    check_other_batches(row, new, run, batches, true, max(tolerance, 1e-6))
 
 
 def _check_linear_use(row: Row, make: Callable, layer: LinearAdapter, x: np.ndarray, g: np.ndarray) -> None:
@@ -155,13 +166,8 @@ def _check_linear_value(row: Row, cls: type, output: np.ndarray, case, tolerance
         return
     value = SimpleNamespace(**vars(case), true=expected)
     found = diagnose("Linear.forward", output, value, tolerance)
-    row.fault(
-        "agreement",
-        "forward is wrong" + (f": {found.says}" if found else ""),
-        mistake=found.key if found else None,
-        where=line_of(cls, "forward"),
-        seen=first_difference("forward", output, expected, _linear_inputs("forward", case), tolerance),
-    )
+    seen = first_difference("forward", output, expected, _linear_inputs("forward", case), tolerance)
+    report(row, "agreement", "forward", found, line_of(cls, "forward"), seen)
 
 
 def _linear_inputs(name: str, case) -> Callable:
@@ -233,6 +239,9 @@ def _check_linear_float32(row: Row, make: Callable, columns: bool, x: np.ndarray
     layer.put("b", points(6, OUT).astype(np.float32))
     if any(is_wide(layer.get(name)) for name in "Wb"):  # made float64 for the check: a layer that converts
         return
+    right = x @ points(5, IN, OUT) + points(6, OUT)
+    if relative_error(layer.array("forward", x.astype(np.float32)), right) > 1e-3:  # forward reads others than W and b
+        return
     check_float32(row, layer, x, g)
     wide = [name for name in ("grad_W", "grad_b") if is_wide(layer.get(name))]
     if wide and not row.has("remark", "float32"):
@@ -248,10 +257,10 @@ def _check_linear_step(row: Row, make: Callable, columns: bool, x: np.ndarray, g
         return layer
 
     def gradients(layer: LinearAdapter, step: int) -> dict[str, np.ndarray]:
-        if row.error is not None:
+        if row.error is not None and np.isfinite(row.error):
             layer.array("forward", x + step)
             layer.array("backward", g * (1 + step))
-        else:  # backward raises: that is no reason not to look at update
+        else:  # backward raises, or leaves another shape: that is no reason not to look at update
             layer.put("grad_W", points(31 + step, IN, OUT))
             layer.put("grad_b", points(41 + step, OUT))
         return {name: layer.get("grad_" + name) for name in "Wb"}

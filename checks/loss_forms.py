@@ -5,10 +5,10 @@ from types import SimpleNamespace
 import numpy as np
 
 from checks.errors import plain
-from checks.findings import Row, Unusable, line_of
+from checks.findings import Row, Unusable, numbers
 from checks.guarded import Guarded
-from checks.layer_rows import numbers
 from checks.mistakes_losses import KNOWN_VARIANTS, OTHER_LOSSES, SCALES
+from checks.source import line_of
 from checks.truth import is_coarse, loss_value, one_hot, points, relative_error, softmax
 
 SHAPES = ((5, 7), (3, 4))  # two batches: a factor of N is told from one of 5
@@ -29,7 +29,11 @@ class Reduced(Guarded):
     per_sample = False
 
     def value(self, o: np.ndarray, t: np.ndarray) -> float:
-        result = np.asarray(self.call("forward", o, t))
+        result = self.call("forward", o, t)
+        if isinstance(result, (tuple, dict)):
+            what = "a tuple (loss, gradient)" if isinstance(result, tuple) else "a dict"
+            raise Unusable(f"forward returns {what}, not a number: return the loss alone", mistake="not-a-number")
+        result = np.asarray(result)
         if result.dtype.kind not in "fiub":
             raise Unusable(f"forward returns {plain(result.dtype)}, not a number")
         if result.size == 1:
@@ -50,7 +54,7 @@ def find_form(row: Row, loss: Reduced, name: str, columns_elsewhere: bool | None
     A loss in rows over the number of columns and one in columns over the batch are one formula, so the orientation of
     the layers beside it is tried first.
     """
-    trouble = None
+    trouble = turned = None
     orientations = (True, False) if columns_elsewhere else (False, True)
     for columns in orientations:
         loss.columns = columns
@@ -59,13 +63,39 @@ def find_form(row: Row, loss: Reduced, name: str, columns_elsewhere: bool | None
         except (ValueError, IndexError, TypeError, Unusable) as error:
             trouble = trouble or (error if columns == orientations[0] else None)
             continue
-        if form is not None:
+        if form is None:
+            continue
+        if columns == orientations[0] or form.convention:
             return _accept(row, loss, name, form)
+        turned = form  # right for no network: a softmax over the wrong axis looks like this too
     loss.columns = orientations[0]
+    if turned is not None and not _is_another(row, loss, name):
+        loss.columns = orientations[1]
+        return _accept(row, loss, name, turned)
+    if turned is not None:
+        return None
+    if wants_labels(row, loss, name):
+        return None
     if trouble is not None:
         raise trouble
-    _report_value(row, loss, name)
+    if not _is_another(row, loss, name):
+        _report_value(row, loss, name)
     return None
+
+
+def wants_labels(row: Row, loss: Reduced, name: str) -> bool:
+    """Whether forward is the loss, mean or sum, when it gets class numbers for the one-hot target: a fault."""
+    o, t = batch(name, SHAPES[0])
+    try:
+        value = float(np.mean(loss.subject.forward(o.copy(), t.argmax(axis=1))))
+    except Exception:
+        return False
+    true = loss_value(name, o, t)
+    if not np.isclose([value, value / len(o)], true, rtol=1e-4).any():
+        return False
+    says = "the target is taken as class numbers: the assignment gives one-hot rows (target.argmax(axis=1) turns them)"
+    row.fault("agreement", says, mistake="labels", where=line_of(type(loss.subject), "forward"))
+    return True
 
 
 def _match(loss: Reduced, name: str) -> Form | None:
@@ -90,6 +120,20 @@ def _match(loss: Reduced, name: str) -> Form | None:
                     extra=extra,
                     epsilon=epsilon,
                 )
+    # The sum over the batch divided by one number, whatever the size of the batch?
+    ratios = np.array(theirs) / [loss_value(name, *pair, margin) * len(pair[0]) for pair in batches]
+    if ratios[0] > 0 and abs(extra) < 1e-6 and np.allclose(ratios, ratios[0], rtol=tolerance):
+        size = 1 / ratios[0]
+        words = f"the sum divided by {size:.6g}, a fixed number, where the batch size belongs"
+        return Form(
+            key="fixed-batch",
+            factor=lambda n, k: n / size,
+            words=words,
+            convention=False,
+            margin=margin,
+            extra=extra,
+            epsilon=0.0,
+        )
     return None
 
 
@@ -141,7 +185,11 @@ def _accept(row: Row, loss: Reduced, name: str, form: Form) -> Form:
         )
     if form.key == "mean":
         return form
-    column = "mean" if form.key in ("sum", "sum-no-half", "mean-of-all", "over-n-twice", "over-k") else "agreement"
+    column = (
+        "mean"
+        if form.key in ("sum", "sum-no-half", "mean-of-all", "over-n-twice", "over-k", "fixed-batch")
+        else "agreement"
+    )
     if form.convention:
         row.remark(column, f"other convention: {form.words}", mistake=form.key, where=where)
     else:
@@ -149,8 +197,8 @@ def _accept(row: Row, loss: Reduced, name: str, form: Form) -> Form:
     return form
 
 
-def _report_value(row: Row, loss: Reduced, name: str) -> None:
-    """forward is the definition under no known factor: which other formula is it?"""
+def _is_another(row: Row, loss: Reduced, name: str) -> bool:
+    """forward is the definition under no known factor: is it another formula with a name?"""
     where = line_of(type(loss.subject), "forward")
     pairs = [batch(name, shape, seed) for seed, shape in ((1, SHAPES[0]), (2, SHAPES[1]))]
     theirs = np.array([loss.value(*pair) for pair in pairs])
@@ -163,12 +211,17 @@ def _report_value(row: Row, loss: Reduced, name: str) -> None:
                         row.remark("agreement", f"other convention: forward is {words}", mistake=key, where=where)
                     else:
                         row.fault("agreement", f"forward is wrong: it is {words}", mistake=key, where=where)
-                    return
-    o, t = (array[:1] for array in pairs[0])
+                    return True
+    return False
+
+
+def _report_value(row: Row, loss: Reduced, name: str) -> None:
+    """forward is no formula with a name."""
+    o, t = (array[:1] for array in batch(name, SHAPES[0]))
     row.fault(
         "agreement",
         "forward is not the loss of the assignment, nor that under a known convention",
-        where=where,
+        where=line_of(type(loss.subject), "forward"),
         seen=f"for one sample, o = {numbers(o)}, t = {numbers(t)}: {loss.value(o, t):.6g}, "
         f"true {loss_value(name, o, t):.6g}",
     )

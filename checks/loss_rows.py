@@ -6,10 +6,11 @@ from types import SimpleNamespace
 import numpy as np
 
 from checks.catalogue import diagnose
-from checks.findings import NotWritten, Row, line_of
-from checks.layer_rows import COARSE, FINE, SINGLE, expect_slopes, first_difference, numbers
-from checks.loss_forms import SHAPES, SPREAD, Form, Reduced, batch, find_form
+from checks.findings import NotWritten, Row, Unusable, first_difference, numbers
+from checks.layer_rows import COARSE, FINE, SINGLE, expect_slopes
+from checks.loss_forms import SHAPES, SPREAD, Form, Reduced, batch, find_form, wants_labels
 from checks.mistakes_losses import SCALES
+from checks.source import line_of
 from checks.truth import central_differences, is_coarse, loss_gradient, loss_value, relative_error
 
 
@@ -22,10 +23,25 @@ def check_loss(row: Row, make: Callable, name: str, columns_elsewhere: bool | No
     cls = type(loss.subject)
     known = name in SPREAD
     o, t = batch(name, SHAPES[0])
+    form, usable = None, False
     with row.stage("agreement"):
-        loss.value(o, t)
+        try:
+            first = loss.value(o, t)
+        except Exception:
+            if known and wants_labels(row, loss, name):
+                return
+            raise
+        if np.isfinite(first) and _runs_on(loss, o, t, first):
+            row.fault(
+                "agreement",
+                "forward differs from call to call for the same batch: it keeps something from earlier batches",
+                mistake="differs",
+                where=line_of(cls, "forward"),
+            )
+            return
+        usable = True
         form = find_form(row, loss, name, columns_elsewhere) if known else None
-    if row.has("absent") or row.verdict == "raises":
+    if not usable or row.verdict == "raises":
         return
     with row.stage("gradient"):
         if not hasattr(cls, "backward"):
@@ -51,6 +67,15 @@ def check_loss(row: Row, make: Callable, name: str, columns_elsewhere: bool | No
         _check_stateless(row, make, loss, o, t)
 
 
+def _runs_on(loss: Reduced, o: np.ndarray, t: np.ndarray, first: float) -> bool:
+    """Whether forward of a batch is another number after a forward of another batch."""
+    try:
+        loss.value(0.5 * o, t)
+        return abs(loss.value(o, t) - first) > 1e-9 * abs(first)
+    except Unusable:
+        return False
+
+
 def _check_gradient(row: Row, make: Callable, loss: Reduced, name: str, o, t, form: Form | None) -> None:
     cls = type(loss.subject)
     n, k = o.shape
@@ -63,6 +88,8 @@ def _check_gradient(row: Row, make: Callable, loss: Reduced, name: str, o, t, fo
         # One loss per sample says nothing about mean or sum: backward does.
         loss.reduce = np.sum if relative_error(theirs, n * loss_gradient(name, o, t, margin)) < 1e-3 else np.mean
     true = central_differences(lambda at: loss.value(at, t), o, step)
+    if np.isnan(true).any() and row.has("fault", "agreement"):
+        return  # forward is wrong, and has been said to be
     expect_slopes(true)
     if coarse and form and form.convention:
         true, tolerance = form.factor(n, k) * loss_gradient(name, o, t, margin), SINGLE
@@ -156,6 +183,14 @@ def _check_mean(row: Row, loss: Reduced, o: np.ndarray, t: np.ndarray, form: For
             row.fault("mean", "a batch of one sample is treated otherwise than a larger one", mistake="single-sample")
 
 
+NOT_FINITE = {
+    "overflow-softmax": ": exp overflows; subtract each row's largest output first (the log-sum-exp form)",
+    "underflow-softmax": ": exp of a whole row is 0, and 0 / 0 follows; subtract each row's own largest output, not "
+    "the largest of the batch (the log-sum-exp form)",
+    "log-of-zero": ": the logarithm of a probability that is 0; use o - max - log sum exp(o - max) (log-sum-exp)",
+}
+
+
 def _check_finite(row: Row, loss: Reduced, name: str, form: Form | None) -> None:
     cls = type(loss.subject)
     o = 1000.0 * np.array([[1, -1, -1, 0], [-1, 1, 1, 0], [1, 1, 1, 1], [-1, -1, -1, -1], [0, 1, 0, -1]], float)
@@ -169,13 +204,12 @@ def _check_finite(row: Row, loss: Reduced, name: str, form: Form | None) -> None
         says, key = "", "not-finite"
         if name == "SoftmaxCrossEntropyLoss":
             # exp overflows: backward falls with forward. If backward holds, only the logarithm of 0 is left.
-            exponent = not np.isfinite(grad).all()
-            key = "overflow-softmax" if exponent else "log-of-zero"
-            says = (
-                ": exp overflows; subtract each row's largest output first (the log-sum-exp form)"
-                if exponent
-                else ": the logarithm of a probability that is 0; use o - max - log sum exp(o - max) (log-sum-exp)"
-            )
+            # With one sample, the largest output of the batch is that of its row.
+            loss.value(o[:1].astype(dtype), t[:1].astype(dtype))
+            alone = loss.array("backward", o[:1].astype(dtype), t[:1].astype(dtype))
+            key = "log-of-zero" if np.isfinite(grad).all() else "overflow-softmax"
+            key = "underflow-softmax" if key == "overflow-softmax" and np.isfinite(alone).all() else key
+            says = NOT_FINITE[key]
         method = bad[-1].split()[0]
         texts = [f"{m} is not finite" for m in ("forward", "backward") if any(b.startswith(m) for b in bad)]
         where = line_of(cls, method)

@@ -102,6 +102,7 @@ WRONG_LAYERS: dict[str, list[Mistake]] = {
         Mistake("mean-not-sum", "it is the mean over the batch: it must be the sum", lambda c: c.g.mean(axis=0)),
         Mistake("wrong-axis", "it is summed over the wrong axis: over axis 0, the samples", lambda c: c.g.sum(axis=1)),
         Mistake("total-sum", "it is summed over both axes", lambda c: np.full_like(c.b, c.g.sum())),
+        Mistake("total-sum", "it is summed over both axes", lambda c: c.g.sum()),
         Mistake("last-sample", "only the last sample of the batch counts", lambda c: c.g[-1]),
         Mistake("first-sample", "only the first sample of the batch counts", lambda c: c.g[0]),
         Mistake("bias-ones", "it is 1: grad_output is left out", lambda c: np.ones_like(c.b)),

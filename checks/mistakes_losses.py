@@ -87,6 +87,11 @@ WRONG_LOSSES: dict[str, list[Mistake]] = {
             lambda c: _hinge_all(c, c.margin) / c.n,
         ),
         Mistake(
+            "target-column",
+            "the target's column is off by one: minus the number of violations belongs there",
+            lambda c: (_hinge_mask(c, c.margin) - c.t * (_hinge_mask(c, c.margin).sum(1, keepdims=True) - 1)) / c.n,
+        ),
+        Mistake(
             "margin-missing",
             "the margin is missing in backward",
             lambda c: _hinge_gradient(_hinge_mask(c, 0.0), c),
@@ -125,10 +130,11 @@ SCALES = (
     ("mean-of-all-no-half", lambda n, k: 2 / k, "the mean over all N K numbers without the 1/2", True),
     ("over-k", lambda n, k: n / k, "divided by the number of columns where the batch size belongs", False),
     ("over-k-no-half", lambda n, k: 2 * n / k, "divided by the number of columns, and without the 1/2", False),
+    ("over-others", lambda n, k: 1 / (k - 1), "the mean over the other classes too", True),
     ("over-n-twice", lambda n, k: 1 / n, "divided by the batch size twice", False),
-    ("opposite-sign", lambda n, k: -1.0, "of the opposite sign", False),
-    ("opposite-sign", lambda n, k: -n, "of the opposite sign, and summed over the batch", False),
-    ("half", lambda n, k: 0.5, "half of what it should be", False),
+    ("opposite-sign", lambda n, k: -1.0, "the mean with the opposite sign", False),
+    ("opposite-sign", lambda n, k: -n, "the sum over the batch with the opposite sign", False),
+    ("half", lambda n, k: 0.5, "half the mean over the batch", False),
     ("log-two", lambda n, k: 1 / np.log(2), "a logarithm to base 2, where the natural one belongs", False),
     ("log-ten", lambda n, k: 1 / np.log(10), "a logarithm to base 10, where the natural one belongs", False),
 )

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from checks.findings import Row, line_of
+from checks.findings import Row
+from checks.source import is_stub, last_line, line_of
 from checks.truth import relative_error, sgd
 
 SETTINGS = {"batch_size": 5, "max_epoch": 1, "disp_freq": 50, "test_epoch": 1}
@@ -22,10 +23,6 @@ class WrongStep(NamedTuple):
     says: str
     one: Callable  # (p, v, grad, learning_rate, weight_decay, momentum) -> (p, v)
     convention: bool = False  # known under a name: a remark
-
-
-def _step(key: str, says: str, one: Callable, convention: bool = False) -> WrongStep:
-    return WrongStep(key, says, one, convention)
 
 
 def _nesterov(p, v, g, lr, wd, m):
@@ -45,63 +42,63 @@ def _plain(velocity: Callable, sign: float = -1.0) -> Callable:
 
 
 WRONG_STEPS = [
-    _step("not-updated", "it is not updated at all", lambda p, v, g, lr, wd, m: (p, v)),
-    _step(
+    WrongStep("not-updated", "it is not updated at all", lambda p, v, g, lr, wd, m: (p, v)),
+    WrongStep(
         "adds-step", "it is added where it must be subtracted", _plain(lambda p, v, g, wd, m: m * v + g + wd * p, 1.0)
     ),
-    _step("momentum-missing", "the momentum term is missing", _plain(lambda p, v, g, wd, m: g + wd * p)),
-    _step("decay-missing", "the weight decay term is missing", _plain(lambda p, v, g, wd, m: m * v + g)),
-    _step("decay-and-momentum-missing", "momentum and weight decay are missing", _plain(lambda p, v, g, wd, m: g)),
-    _step("decay-sign", "weight decay has the wrong sign", _plain(lambda p, v, g, wd, m: m * v + g - wd * p)),
-    _step("momentum-sign", "momentum has the wrong sign", _plain(lambda p, v, g, wd, m: -m * v + g + wd * p)),
-    _step(
+    WrongStep("momentum-missing", "the momentum term is missing", _plain(lambda p, v, g, wd, m: g + wd * p)),
+    WrongStep("decay-missing", "the weight decay term is missing", _plain(lambda p, v, g, wd, m: m * v + g)),
+    WrongStep("decay-and-momentum-missing", "momentum and weight decay are missing", _plain(lambda p, v, g, wd, m: g)),
+    WrongStep("decay-sign", "weight decay has the wrong sign", _plain(lambda p, v, g, wd, m: m * v + g - wd * p)),
+    WrongStep("momentum-sign", "momentum has the wrong sign", _plain(lambda p, v, g, wd, m: -m * v + g + wd * p)),
+    WrongStep(
         "momentum-on-both", "momentum scales the new gradient too", _plain(lambda p, v, g, wd, m: m * (v + g + wd * p))
     ),
-    _step("momentum-is-one", "the momentum coefficient is left out", _plain(lambda p, v, g, wd, m: v + g + wd * p)),
-    _step(
+    WrongStep("momentum-is-one", "the momentum coefficient is left out", _plain(lambda p, v, g, wd, m: v + g + wd * p)),
+    WrongStep(
         "decay-without-p", "weight decay is added without the parameter", _plain(lambda p, v, g, wd, m: m * v + g + wd)
     ),
-    _step("decay-is-one", "the weight decay coefficient is left out", _plain(lambda p, v, g, wd, m: m * v + g + p)),
-    _step(
+    WrongStep("decay-is-one", "the weight decay coefficient is left out", _plain(lambda p, v, g, wd, m: m * v + g + p)),
+    WrongStep(
         "decay-sum",
         "weight decay takes the sum of all parameters",
         _plain(lambda p, v, g, wd, m: m * v + g + wd * p.sum()),
     ),
-    _step("rate-missing", "the learning rate is missing", lambda p, v, g, lr, wd, m: _rate(p, v, g, wd, m, 1.0)),
-    _step(
+    WrongStep("rate-missing", "the learning rate is missing", lambda p, v, g, lr, wd, m: _rate(p, v, g, wd, m, 1.0)),
+    WrongStep(
         "rate-twice", "the learning rate is applied twice", lambda p, v, g, lr, wd, m: _rate(p, v, g, wd, m, lr * lr)
     ),
-    _step(
+    WrongStep(
         "gradient-over-n",
         "the gradient is divided by the batch size once more",
         _plain(lambda p, v, g, wd, m: m * v + g / 5 + wd * p),
     ),
-    _step("gradient-sign", "the gradient has the wrong sign", _plain(lambda p, v, g, wd, m: m * v - g + wd * p)),
-    _step(
+    WrongStep("gradient-sign", "the gradient has the wrong sign", _plain(lambda p, v, g, wd, m: m * v - g + wd * p)),
+    WrongStep(
         "momentum-of-step",
         "the velocity takes the old one but the new one is never kept",
         lambda p, v, g, lr, wd, m: (p - lr * (m * v + g + wd * p), g + wd * p),
     ),
-    _step(
+    WrongStep(
         "decay-doubled",
         "weight decay 2 wd p: the penalty is wd ||p||^2, not half of it",
         _plain(lambda p, v, g, wd, m: m * v + g + 2 * wd * p),
         True,
     ),
-    _step(
+    WrongStep(
         "decay-decoupled",
         "weight decay is decoupled from the momentum (p - lr v - lr wd p)",
         lambda p, v, g, lr, wd, m: (p - lr * (m * v + g) - lr * wd * p, m * v + g),
         True,
     ),
-    _step(
+    WrongStep(
         "decay-decoupled",
         "weight decay is decoupled and acts after the step",
         lambda p, v, g, lr, wd, m: ((p - lr * (m * v + g)) * (1 - lr * wd), m * v + g),
         True,
     ),
-    _step("nesterov", "momentum is Nesterov's", _nesterov, True),
-    _step(
+    WrongStep("nesterov", "momentum is Nesterov's", _nesterov, True),
+    WrongStep(
         "dampened",
         "the new gradient is weighted with 1 - momentum",
         _plain(lambda p, v, g, wd, m: m * v + (1 - m) * (g + wd * p)),
@@ -150,13 +147,33 @@ def check_step(row: Row, start: Callable, gradients: Callable) -> None:
         if any(not np.array_equal(layer.get("grad_" + name), grads[name][-1]) for name in "Wb"):
             row.remark("step", "update changes grad_W or grad_b", mistake="update-writes-grads")
         if all(np.array_equal(values[-1], before[name]) for name, values in after.items()):
-            row.absent("step", "update is not written yet: it changes neither W nor b", mistake="not-updated")
+            cls = type(layer.subject)
+            if is_stub(cls.update):
+                row.absent("step", "update is not written yet: it changes neither W nor b", mistake="not-updated")
+            else:
+                says = "update changes neither W nor b: is it assigned to a local name?"
+                row.fault("step", says, mistake="not-updated", where=last_line(cls, "update"))
             return
         for name in "Wb":
             _compare(
                 row, type(layer.subject), name, before[name], grads[name], np.array(after[name]), config, tolerance
             )
         if row.has("fault", "step"):
+            return
+        _check_two(row, start, gradients, config, after, tolerance)
+
+
+def _check_two(row: Row, start: Callable, gradients: Callable, config: dict, after: dict, tolerance: float) -> None:
+    """Two layers in turn: the first must walk as it did alone."""
+    one, two = start(), start()
+    for number in range(STEPS):
+        for layer, batch in ((one, number), (two, number + STEPS)):
+            gradients(layer, batch)
+            with np.errstate(all="ignore"):
+                layer.subject.update(SETTINGS | config)
+        if any(relative_error(one.get(name), after[name][number]) > tolerance for name in "Wb"):
+            says = "two layers share what update saved, such as the velocity (class attribute or global)"
+            row.fault("step", says, mistake="shared", where=last_line(type(one.subject), "update"))
             return
 
 
@@ -170,6 +187,8 @@ def _compare(row: Row, cls: type, name: str, before, grads: list, after: np.ndar
     for left_out, wrong in itertools.product(without, WRONG_STEPS):
         if relative_error(after, walk(wrong.one, before, grads, config | dict.fromkeys(left_out, 0.0))) > tolerance:
             continue
+        if wrong.key == "not-updated":
+            where = last_line(cls, "update")
         if left_out:
             missing = " and no ".join(left_out).replace("_", " ")
             says = f"update of {name} is wrong: {wrong.says}, and there is no {missing}"

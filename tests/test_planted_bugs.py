@@ -68,7 +68,11 @@ LAYER_BUGS = [
     ),
     Bug("Linear", GRAD_X, "grad_output *= 1.0 / 1.0000001\n        " + GRAD_X, "writes-argument"),
     Bug("Linear", GRAD_X, "return np.ones(1) * (grad_output @ self._W.T)", "float32-lost"),
+    Bug("Linear", GRAD_X, "grad_input = grad_output @ self._W.T", "return-missing"),
+    Bug("Linear", "self._input = input", "type(self)._input = input", "shared"),
     # Relu
+    Bug("Relu", RELU, "grad_output * (self._input > 0)", "return-missing"),
+    Bug("Relu", "self._input = input", "type(self)._input = input", "shared"),
     Bug("Relu", RELU, "return grad_output * (grad_output > 0)", "mask-on-grad"),
     Bug("Relu", RELU, "return grad_output * (self._input < 0)", "mask-reversed"),
     Bug("Relu", RELU, "return grad_output", "mask-missing"),
@@ -119,6 +123,7 @@ LAYER_BUGS = [
     # The SGD step
     Bug("Linear", STEP, STEP.replace("-=", "+="), "adds-step"),
     Bug("Linear", STEP, "params -= step", "rate-missing"),
+    Bug("Linear", STEP, 'params = params - config["learning_rate"] * step', "not-updated"),
     Bug("Linear", STEP, STEP.replace("* step", "* grads"), "decay-and-momentum-missing"),
     Bug("Linear", DECAY, DECAY.replace("+", "-"), "decay-sign"),
     Bug("Linear", DECAY, "pass", "decay-missing"),
@@ -137,6 +142,14 @@ LAYER_BUGS = [
 ]
 
 LOSS_BUGS = [
+    Bug("EuclideanLoss", EUCLID, EUCLID.replace("len(input)", "100"), "fixed-batch"),
+    Bug("SoftmaxCrossEntropyLoss", SHIFTED, "np.exp(input - input.max())", "underflow-softmax"),
+    Bug(
+        "HingeLoss",
+        HINGE,
+        HINGE.replace("grad.sum(axis=1, keepdims=True) *", "(grad.sum(axis=1, keepdims=True) - 1) *"),
+        "target-column",
+    ),
     Bug("EuclideanLoss", EUCLID, EUCLID.split("\n")[0], "times-n"),
     Bug("EuclideanLoss", EUCLID, EUCLID.replace(SUBTRACT, "target - input"), "opposite-sign"),
     Bug("EuclideanLoss", EUCLID, EUCLID.replace(SUBTRACT, "2 * (input - target)"), "factor-two"),
