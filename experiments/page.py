@@ -255,8 +255,10 @@ def _at_10(book_10: Book, home: Path, pictures: list[Path]) -> str:
 
 def _verdicts(book: Book, book_10: Book | None, timing: dict | None) -> str:
     counts = Counter(claim.judge(book, timing).verdict for claim in CLAIMS)
-    words = ", ".join(f"{counts[verdict]} {verdict}" for verdict in dict.fromkeys(counts))
-    text = f"Of the {len(CLAIMS)} claims: {words} ([the audit](#audit))."
+    plural = {"holds": "hold", "holds in part": "hold in part", "does not hold": "do not hold"}
+    plural["not measured"] = "are not measured"
+    words = ", ".join(f"{counts[verdict]} {words}" for verdict, words in plural.items() if counts[verdict])
+    text = f"Of the {len(CLAIMS)} claims {words} ([the audit](#audit))."
     if book_10:
         changed = [
             str(claim.number)

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 ACTIVATIONS = ("None", "Relu", "Sigmoid", "Gelu")
 LOSSES = ("EuclideanLoss", "SoftmaxCrossEntropyLoss", "HingeLoss")
 
-# Products with fewer multiply-adds than this are no faster on two threads than on one (benchmarks/threads.py).
+# Below this many multiply-adds in the largest product a second core gains less than a fifth (benchmarks/threads.py).
 WORTH_THREADS = 10_000_000
 
 # A run's name says these only where they differ from the assignment's values.
