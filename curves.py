@@ -135,9 +135,10 @@ def finish_panel(panel, field: str, label: str) -> None:
         panel.set_ylim(lowest, min(highest, 100))
         return
     drawn = np.concatenate([line.get_ydata() for line in panel.lines] or [np.ones(1)])
-    drawn = drawn[np.isfinite(drawn)]
-    if field == "loss" and drawn.size and drawn.min() > 0 and drawn.max() > 5 * drawn.min():
+    drawn = drawn[np.isfinite(drawn) & (drawn > 0)]  # a hinge loss of exactly 0 has no place on this axis
+    if field == "loss" and drawn.size and drawn.max() > 5 * drawn.min():
         panel.set_yscale("log")
+        panel.set_ylim(bottom=0.7 * drawn.min())
         panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         panel.yaxis.set_major_formatter("{x:g}")
         panel.yaxis.set_minor_formatter("")

@@ -67,6 +67,11 @@ def test_a_loss_that_is_no_longer_a_number_does_not_stop_the_drawing(tmp_path):
     draw([Curve("a", [diverged])]).savefig(tmp_path / "a.png")
 
 
+def test_a_loss_of_exactly_0_leaves_the_axis_logarithmic():
+    zero = [*rows(), Row("train", 4, 14, 0.0, 1.0, 0.0)]
+    assert [panel.get_yscale() for panel in draw([Curve("a", [zero])]).axes[:2]] == ["log", "log"]
+
+
 def test_no_two_of_many_curves_look_alike():
     many = looks([Curve(str(number), []) for number in range(28)])
     assert len({(look["color"], look["linestyle"]) for look in many}) == 28
