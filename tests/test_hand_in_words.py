@@ -1,38 +1,9 @@
 """What the checker says of a hand-in is true and names what is wrong: losses, constants, extremes, extra classes."""
 
 import pytest
-from handing_in import mistakes, said, written
+from handing_in import LAYER, LOSS, mistakes, said, written
 
 import check_gradients
-
-LAYER = """
-import numpy as np
-
-
-class {}:
-    def __init__(self, name):
-        self.name = name
-
-    def forward(self, input):
-        {}
-
-    def backward(self, grad_output):
-        {}
-"""
-LOSS = """
-import numpy as np
-
-
-class {}:
-    def __init__(self, name):
-        self.name = name
-
-    def forward(self, input, target):
-        {}
-
-    def backward(self, input, target):
-        {}
-"""
 
 
 def softmax(tmp_path, forward, backward):
