@@ -28,3 +28,8 @@ def test_every_flag_of_the_command_is_in_the_readme_and_none_that_is_not():
     flags = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
     assigned = {"--help", "--activate-function", "--loss-function"}
     assert set(flags.findall(shown)) - assigned == set(flags.findall(table)) - assigned
+
+
+def test_the_verdicts_that_the_readme_counts_are_those_of_the_report():
+    counted = re.search(r"of the (\d+ claims[^:]*?do not hold)", " ".join(README.split())).group(1)
+    assert f"Of the {counted}" in (ROOT / "REPORT.md").read_text(encoding="utf-8")
