@@ -82,7 +82,7 @@ def _made_with(book: Book, timing: dict | None) -> str:
         f"100 units, {settings['max_epoch']} epochs of {images:,} training images, momentum {settings['momentum']:g}, weights from "
         f"N(0, {settings['init_std']:g}²), biases 0, pixels (x − 128) / 255, hinge margin {settings['margin']:g}. Learning rate, "
         "weight decay and batch size are in each curve's name (figure 1).",
-        f"* {_time(results, 'all runs')}; {_time([r for r in results if r.settings['batch_size'] == 10], 'those at batch size 10')}. "
+        f"* {_time(results, 'All runs')}; {_time([r for r in results if r.settings['batch_size'] == 10], 'those at batch size 10')}. "
         f"Machine: {', '.join(machines)}{'; ' + timing['machine'] if timing else ''}.",
     ]
     for (code, data, python, numpy), count in versions.items():

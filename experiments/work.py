@@ -136,7 +136,7 @@ def named_at_equal_step(delta_of: Callable[[str], float]) -> list[str]:
     """The names of equal_first_step, from the size of the gradient that a curve starts with."""
     names = []
     for curve in EQUAL_FIRST_STEP:
-        hinge, own = (delta_of(f"{start}_0.01_0.0_100") for start in (f"{curve[:9]}_HingeLoss", curve))
+        hinge, own = (delta_of(f"{start}_0.01_0.0_100") for start in (f"{curve.rsplit('_', 1)[0]}_HingeLoss", curve))
         names.append(f"{curve}_{float(f'{0.01 * hinge / own:.3g}')}_0.0_100")
     return names
 
@@ -204,6 +204,8 @@ def train_all(missing: list[dict], options: argparse.Namespace, folder: Path, sa
                     in_flight.remove(settings)
                     finished(settings, result)
         except worker_deaths():
+            if not in_flight:  # workers die before they have anything to do: trying again would never end
+                raise
             if len(in_flight) == 1:
                 finished(in_flight[0], "its process was ended")
             else:

@@ -178,6 +178,11 @@ def test_wrong_usage_and_missing_results_are_one_sentence():
         assert process.stderr.count("\n") == 1
 
 
+def test_a_cluster_that_is_not_there_is_one_sentence(project):
+    process = report(project, "2", "--seeds", "1", "--cluster", "tcp://127.0.0.1:9")
+    assert process.returncode == 2 and "--cluster" in process.stderr and "Traceback" not in process.stderr
+
+
 def test_draw_only_without_results_says_what_is_missing(project):
     process = report(project, "2", "--draw-only")
     assert process.returncode == 3
