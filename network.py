@@ -11,7 +11,7 @@ import numpy as np
 
 import layers as layer_types
 from layers import Linear, sgd_step
-from utils import whole_file
+from utils import read_npz, whole_file
 
 FILE_FORMAT = "mlp-weights-1"
 
@@ -30,38 +30,37 @@ class Network:
     >>> model.add(Relu("act1"))
     >>> model.add(Linear("fc2", 100, 10, 0.01))
 
-    A layer written by somebody else (with forward, backward, update and trainable) works too: it keeps its own
-    arrays, and `update` calls its update(config). A subclass of Linear counts as a Linear: its own backward and
-    update are not called. A Linear belongs to one network at a time.
+    A layer written by somebody else (with forward, backward, update and trainable) works too, a subclass of Linear
+    among them: it keeps its own arrays, and `update` calls its update(config). A Linear belongs to one network at a
+    time.
     """
 
     def __init__(self):
         self.layers = []
+        self._linears = []  # those of the layers whose parameters are in the network's vectors
         self.velocity = np.zeros(0, np.float32)
         self._give_vectors(np.float32)
 
     def add(self, layer) -> None:
         """Append a layer; a Linear's parameters move into the network's vectors, unchanged."""
-        linears = [*self._linears(), layer] if isinstance(layer, Linear) else self._linears()
         if any(other is layer for other in self.layers):
             raise ValueError(f"{layer!r} is in this network already: add a new layer")
-        if len({linear.params.dtype for linear in linears}) > 1:
-            raise ValueError(f"{layer.name} is {layer.params.dtype}, the network {self.params.dtype}: use one dtype")
+        if type(layer) is Linear:
+            if self._linears and layer.params.dtype != self.params.dtype:
+                raise ValueError(
+                    f"{layer.name} is {layer.params.dtype}, the network {self.params.dtype}: use one dtype"
+                )
+            self._linears.append(layer)
+            self._give_vectors(layer.params.dtype)
         self.layers.append(layer)
-        if linears:
-            self._give_vectors(linears[0].params.dtype)
-
-    def _linears(self) -> list:
-        return [layer for layer in self.layers if isinstance(layer, Linear)]
 
     def _give_vectors(self, dtype) -> None:
-        linears = self._linears()
-        size = sum(linear.params.size for linear in linears)
+        size = sum(linear.params.size for linear in self._linears)
         velocity = self.velocity
         self.params, self.grads, self.velocity = (np.zeros(size, dtype) for _ in range(3))
         self.velocity[: velocity.size] = velocity
         start = 0
-        for linear in linears:
+        for linear in self._linears:
             own = slice(start, start + linear.params.size)
             self.params[own], self.grads[own] = linear.params, linear.grads
             linear.use_vectors(self.params[own], self.grads[own])
@@ -79,31 +78,31 @@ class Network:
         Returns nothing: the gradient with respect to the data is not computed, because nobody needs it and it is a
         third of the matrix work. Layers below the first trainable one have nothing to learn and are not visited.
         """
-        trainable = [position for position, layer in enumerate(self.layers) if layer.trainable]
-        if not trainable:
+        first = next((layer for layer in self.layers if layer.trainable), None)
+        if first is None:
             return
-        first = trainable[0]
-        for layer in reversed(self.layers[first + 1 :]):
+        for layer in reversed(self.layers):
+            if layer is first:
+                if type(layer) is Linear:
+                    layer.backward_parameters(grad_output)
+                else:
+                    layer.backward(grad_output)
+                return
             grad_output = layer.backward(grad_output)
-        if isinstance(self.layers[first], Linear):
-            self.layers[first].backward_parameters(grad_output)
-        else:
-            self.layers[first].backward(grad_output)
 
     def update(self, config: dict) -> None:
         """One step of SGD (layers.sgd_step) on all parameters; a layer whose `trainable` is False keeps its own."""
-        linears = self._linears()
-        if all(linear.trainable for linear in linears):
+        if all(linear.trainable for linear in self._linears):
             sgd_step(self.params, self.grads, self.velocity, config)
         else:
             start = 0
-            for linear in linears:
+            for linear in self._linears:
                 own = slice(start, start + linear.params.size)
                 if linear.trainable:
                     sgd_step(self.params[own], self.grads[own], self.velocity[own], config)
                 start = own.stop
         for layer in self.layers:
-            if layer.trainable and not isinstance(layer, Linear):
+            if layer.trainable and type(layer) is not Linear:
                 layer.update(config)
 
     def __setstate__(self, state: dict) -> None:
@@ -135,12 +134,12 @@ class Network:
     def load(cls, path) -> "Network":
         """The network that `save` wrote. WeightsError if the file is not one: names, shapes, types, finite values."""
         try:
-            with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
-                return cls._from_arrays({name: file[name] for name in file.files})
+            return cls._from_arrays(read_npz(path))
         except FileNotFoundError:
             raise WeightsError(f"{path} does not exist: give the model.npz of a finished run") from None
         except Exception as error:  # damaged zip files raise errors of a dozen kinds
-            raise WeightsError(f"{path} is not a weights file of this program ({error}): train again") from None
+            words = " ".join(str(error).split())[:200] or type(error).__name__
+            raise WeightsError(f"{path} is not a weights file of this program ({words}): train again") from None
 
     @classmethod
     def _from_arrays(cls, arrays: dict) -> "Network":
@@ -149,14 +148,18 @@ class Network:
             raise ValueError(f"its format is {header['format']!r}, not {FILE_FORMAT!r}")
         if header["dtype"] not in ("float32", "float64"):
             raise ValueError(f"its weights are {header['dtype']!r}, not float32 or float64")
+        if len(header["layers"]) > 1000:
+            raise ValueError(f"it has {len(header['layers'])} layers, more than 1000")
         network = cls()
         for position, entry in enumerate(header["layers"]):
             if entry["type"] == "Linear":
                 W, b = arrays.pop(f"{position}.W"), arrays.pop(f"{position}.b")
                 if any(str(array.dtype) != header["dtype"] for array in (W, b)):
                     raise ValueError(f"layer {position} is not {header['dtype']}")
-                if W.shape != (entry["in_num"], entry["out_num"]):
+                if W.shape != (entry["in_num"], entry["out_num"]) or b.shape != W.shape[1:]:
                     raise ValueError(f"{position}.W has shape {W.shape}, its architecture says otherwise")
+                if network._linears and network._linears[-1].out_num != len(W):
+                    raise ValueError(f"layer {position} takes {len(W)} inputs, the one below gives another number")
                 if not (np.isfinite(W).all() and np.isfinite(b).all()):
                     raise ValueError(f"layer {position} has weights that are not finite numbers")
                 layer = Linear(entry["name"], *W.shape, init_std=0.0, dtype=W.dtype)
@@ -173,7 +176,7 @@ class Network:
     def __repr__(self) -> str:
         """One line per layer with its number of parameters, and their sum."""
         lines = [
-            f"  {position}: {layer!r}" + (f"  {layer.params.size:,}" if isinstance(layer, Linear) else "")
+            f"  {position}: {layer!r}" + (f"  {layer.params.size:,}" if type(layer) is Linear else "")
             for position, layer in enumerate(self.layers)
         ]
         return "\n".join(["Network(", *lines, f")  {self.params.size:,} parameters, {self.params.dtype}"])

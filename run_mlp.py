@@ -15,9 +15,9 @@ import time
 from functools import partial
 from pathlib import Path
 
+from running import output
 from running.flags import parse
-from running.output import Watch, add_to_probe_csv, remarks, reserve, summary, write_config
-from running.settings import ROOT, UsageError, chosen_threads, resolve, run_command
+from running.settings import ROOT, UsageError, chosen_threads, read_config, resolve, run_command
 
 config = {
     # the assignment's settings
@@ -66,13 +66,14 @@ def build(settings: dict, pixels: int, class_count: int):
     return model, getattr(loss, settings["loss"])("loss"), for_order
 
 
-def train(given: dict | None = None, data=None, on_record=None, on_epoch=None):
+def train(given: dict | None = None, data=None, on_record=None, on_epoch=None, checkpoint=None):
     """Train as `config` says, except for what `given` says, and return (records, network).
 
     records: a list of utils.Row, the rows of metrics.csv. data: a load_data.Dataset; settings["data_dir"] is read if
-    None. on_record(row) sees each row as it is made, on_epoch(epoch, network) the network at epoch 0 and after each.
-    Writes and prints nothing. Raises running.settings.UsageError, load_data.DataError, and solve_net.Diverged when
-    the loss is no longer a finite number.
+    None. on_record(row) sees each row as it is made; on_epoch(epoch, network, order) the network and the generator
+    that shuffles, at epoch 0 and after each. From a running.checkpoint.Checkpoint it goes on to max_epoch, to the bit
+    as if it had not been stopped. Writes and prints nothing. Raises running.settings.UsageError, load_data.DataError,
+    and solve_net.Diverged when the loss is no longer a finite number.
     """
     settings = resolve(config, given or {})
     import numpy as np
@@ -86,7 +87,11 @@ def train(given: dict | None = None, data=None, on_record=None, on_epoch=None):
         data = load_dataset(ROOT / settings["data_dir"])
     pixels = data.train_images.shape[1]
     model, loss, for_order = build(settings, pixels, len(data.classes))
-    records, start, iterations_before = [], time.perf_counter(), 0
+    records, start, iterations_before, epochs_before = [], time.perf_counter(), 0, 0
+    if checkpoint is not None:
+        checkpoint.restore(model, for_order)
+        records, epochs_before = checkpoint.rows, checkpoint.epoch
+        iterations_before, start = records[-1].iteration, start - records[-1].seconds
 
     def add(split: str, epoch: int, record) -> None:
         seconds = round(time.perf_counter() - start, 3)
@@ -101,10 +106,11 @@ def train(given: dict | None = None, data=None, on_record=None, on_epoch=None):
             raise Diverged(f"the test loss became {record.loss}")
 
     with threadpool_limits(chosen_threads(settings, pixels, len(data.classes)), user_api="blas"):
-        if on_epoch is not None:
-            on_epoch(0, model)
-        evaluate(0)
-        for epoch in range(1, settings["max_epoch"] + 1):
+        if checkpoint is None:
+            if on_epoch is not None:
+                on_epoch(0, model, for_order)
+            evaluate(0)
+        for epoch in range(epochs_before + 1, settings["max_epoch"] + 1):
             windows = train_net(
                 model,
                 loss,
@@ -122,21 +128,21 @@ def train(given: dict | None = None, data=None, on_record=None, on_epoch=None):
             if epoch % settings["test_epoch"] == 0 or epoch == settings["max_epoch"]:
                 evaluate(epoch)
             if on_epoch is not None:
-                on_epoch(epoch, model)
+                on_epoch(epoch, model, for_order)
     return records, model
 
 
-def run(settings: dict, options: argparse.Namespace, folder: Path) -> tuple[int, list]:
-    """Train into the folder. Returns the exit code and the rows; whatever was done by then is saved."""
-    from load_data import load_dataset
+def run(settings: dict, options: argparse.Namespace, folder: Path, lock: int, checkpoint=None) -> tuple[int, list]:
+    """Train into the folder, on from the checkpoint. Returns the exit code and the rows; what was done is saved."""
+    from load_data import DataError, load_dataset
     from running.probe import probe
     from solve_net import Diverged
 
     try:
         data = load_dataset(ROOT / settings["data_dir"])
-    except BaseException:  # nothing was trained: leave no empty run behind
-        (folder / "metrics.csv").unlink()
-        folder.rmdir()
+    except BaseException:
+        if not options.resume:  # nothing was trained: leave no empty run behind
+            output.discard(folder, lock)
         raise
     if options.dry_run:
         data = data._replace(
@@ -145,35 +151,48 @@ def run(settings: dict, options: argparse.Namespace, folder: Path) -> tuple[int,
             test_images=data.test_images[:200].copy(),
             test_labels=data.test_labels[:200],
         )
-    for remark in remarks(settings, data):
+    if checkpoint is not None and checkpoint.data != output.identity(data):
+        raise DataError(f"{settings['data_dir']} does not hold the data that {folder} is trained on: give --data-dir")
+    for remark in output.remarks(settings, data):
         print(f"run_mlp.py: {remark}", file=sys.stderr)
-    write_config(folder / "config.json", settings, data)
-    code = 0
-    with Watch(folder / "metrics.csv", settings, len(data.train_images), options.quiet) as watch:
+    output.write_config(folder / "config.json", settings, data)
+    output.cut_probe_csv(folder, checkpoint.epoch if checkpoint else -1)
+    code, trouble = 0, ""
+    with output.Watch(folder, settings, output.identity(data), options.quiet, checkpoint) as watch:
 
-        def on_epoch(epoch: int, model) -> None:
-            watch.on_epoch(epoch, model)
+        def on_epoch(epoch: int, model, order) -> None:
             if epoch in options.probe:
                 loss = build(settings, data.train_images.shape[1], len(data.classes))[1]
-                add_to_probe_csv(folder, probe(epoch, model, loss, data.train_images, data.train_labels))
+                output.add_to_probe_csv(folder, probe(epoch, model, loss, data.train_images, data.train_labels))
+            watch.on_epoch(epoch, model, order)
 
         try:
-            train(settings, data, watch.on_record, on_epoch)
+            _, model = train(settings, data, watch.on_record, on_epoch, checkpoint)
         except Diverged as error:
-            code = Diverged.exit_code
+            from running.autopsy import first_not_finite
+
+            code, model = Diverged.exit_code, watch.model
             rate, std = settings["learning_rate"], settings["init_std"]
-            watch.model.params[:] = watch.params
+            fresh = build(settings, data.train_images.shape[1], len(data.classes))
+            first = first_not_finite(*fresh, settings, data, watch.last)
+            model.params[:] = watch.last.params
             advice = f"try {rate / 10:g}" if watch.rows[-1].epoch else f"try a smaller init_std than {std:g}"
             trouble = (
-                f"training diverged in epoch {watch.rows[-1].epoch}: {error}, at learning rate {rate}: {advice}; "
-                f"model.npz holds the weights after epoch {watch.epoch}"
+                f"training diverged in epoch {watch.rows[-1].epoch}: {error}; {first}, at learning rate {rate}: "
+                f"{advice}; model.npz holds the weights after epoch {watch.last.epoch}"
             )
         except KeyboardInterrupt:
-            code = 130
-            trouble = f"interrupted in epoch {watch.epoch + 1}: the model and the curves so far are kept"
-        finally:
-            if watch.model is not None:
-                watch.model.save(folder / "model.npz")
+            code, model = 130, watch.model
+            epoch = watch.last.epoch + 1 if watch.last else 1
+            trouble = (
+                f"interrupted in epoch {epoch}: the model and the curves so far are kept; "
+                f"python run_mlp.py --resume {folder} goes on"
+            )
+        except OSError as error:
+            code, model = 1, None if error.filename else watch.model
+            trouble = output.lost(error, folder)
+        if model is not None:
+            model.save(folder / "model.npz")
     if code:
         print(f"run_mlp.py: {trouble}", file=sys.stderr)
     return code, watch.rows
@@ -183,22 +202,38 @@ def main(arguments: list[str]) -> int:
     given, options = parse(arguments, config)
     if options.dry_run:
         given = {"max_epoch": 2} | given
-    settings = resolve(config, given)
+    checkpoint = None
+    if options.resume:
+        from running.resume import reopen
+
+        lock = output.hold(options.resume)
+        settings, checkpoint = reopen(options.resume, given, config)
+    else:
+        base = read_config(options.config, config) if options.config else config
+        settings = resolve(base, given)
     if any(not 0 <= epoch <= settings["max_epoch"] for epoch in options.probe):
         raise UsageError(f"--probe is {options.probe}: give epochs from 0 to {settings['max_epoch']}")
-    folder, picture = reserve(settings, options)
+    if options.resume:
+        folder, picture = options.resume, output.picture_of(options.resume, options)
+    else:
+        folder, picture = output.reserve(settings, options)
+        lock = output.hold(folder)
     if not options.quiet:
         print(f"{folder.name}: loading the data", flush=True)
     # The data is gone when run returns: matplotlib comes in after it, not on top of it.
-    code, rows = run(settings, options, folder)
-    if not rows:
+    code, rows = run(settings, options, folder, lock, checkpoint)
+    if not rows or code == 1:
         return code
     if not options.no_plot:
         import curves
 
         curves.use_project_cache()
-        curves.save(curves.draw([curves.Curve(folder.name, [rows], steps=curves.steps_of(folder))]), picture)
-    print(summary(rows, folder, None if options.no_plot else picture))
+        try:
+            curves.save(curves.draw([curves.Curve(folder.name, [rows], steps=curves.steps_of(folder))]), picture)
+        except OSError:
+            print(output.summary(rows, folder, None))
+            raise
+    print(output.summary(rows, folder, None if options.no_plot else picture))
     return code
 
 

@@ -64,7 +64,7 @@ def train_net(
         output = model.forward(batch)
         if one_hot is None:
             one_hot = _one_hot(labels, output)
-        target = one_hot[batch_labels]
+        target = one_hot.take(batch_labels, axis=0)
         model.backward(loss.backward(output, target))
         model.update(config)
         outputs.append(output)
@@ -115,9 +115,10 @@ def _batches(
     block_size = max(1, BLOCK // batch_size) * batch_size
     for start in range(0, len(inputs), block_size):
         chosen = slice(start, start + block_size)
-        if order is not None:
-            chosen = order[chosen]
-        block, block_labels = inputs[chosen], labels[chosen]
+        if order is None:
+            block, block_labels = inputs[chosen], labels[chosen]
+        else:  # take gathers rows faster than inputs[...] does
+            block, block_labels = inputs.take(order[chosen], axis=0), labels.take(order[chosen])
         if block.dtype == np.uint8:
             block = normalise(block)
         for first in range(0, len(block), batch_size):

@@ -1,9 +1,12 @@
-"""What several files share: metrics.csv, safe writing, and the assignment's three helpers.
+"""What several files share: metrics.csv, safe writing and reading, and the assignment's three helpers.
 
 onehot_encoding, calculate_acc and LOG_INFO have the assignment's names.
 """
 
+import math
 import os
+import zipfile
+from collections.abc import Iterable
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -50,19 +53,49 @@ def csv_line(row: Row) -> str:
 
 def read_metrics(path) -> list[Row]:
     """The rows of a metrics.csv. MetricsError or OSError, naming the file, if it is not one."""
-    rows = []
     with open(path, newline="", encoding="utf-8", errors="replace") as file:
-        if file.readline().rstrip("\r\n") != ",".join(Row._fields):
-            raise MetricsError(f"{path} is not a metrics.csv: its first line must be {','.join(Row._fields)}")
-        for number, line in enumerate(file, 2):
-            try:
-                split, epoch, iteration, loss, accuracy, seconds = line.split(",")
-                rows.append(Row(split, int(epoch), int(iteration), float(loss), float(accuracy), float(seconds)))
-            except ValueError:
-                raise MetricsError(f"{path}, line {number}, is not a row of metrics: run again") from None
-            if split not in ("train", "test"):
-                raise MetricsError(f"{path}, line {number}: the split is {split!r}, not train or test: run again")
+        return parse_metrics(file, path)
+
+
+def parse_metrics(lines: Iterable[str], source) -> list[Row]:
+    """The rows of the lines of a metrics.csv; MetricsError names their source."""
+    rows, lines = [], iter(lines)
+    if next(lines, "").rstrip("\r\n") != ",".join(Row._fields):
+        raise MetricsError(f"{source} is not a metrics.csv: its first line must be {','.join(Row._fields)}")
+    for number, line in enumerate(lines, 2):
+        try:
+            split, epoch, iteration, loss, accuracy, seconds = line.split(",")
+            rows.append(Row(split, int(epoch), int(iteration), float(loss), float(accuracy), float(seconds)))
+        except ValueError:
+            raise MetricsError(f"{source}, line {number}, is not a row of metrics: run again") from None
+        if split not in ("train", "test"):
+            raise MetricsError(f"{source}, line {number}: the split is {split!r}, not train or test: run again")
     return rows
+
+
+def read_npz(path) -> dict[str, np.ndarray]:
+    """The arrays of an .npz file that np.savez wrote, by name. ValueError, OSError or BadZipFile if it is not one.
+
+    What a hostile file can take is bounded by its own size: arrays are stored uncompressed, share no bytes, and each
+    must be as long as its header says before memory is given to it. No pickle is read.
+    """
+    arrays = {}
+    with open(path, "rb") as raw, zipfile.ZipFile(raw) as archive:
+        parts = archive.infolist()
+        if sum(part.file_size for part in parts) > os.fstat(raw.fileno()).st_size:
+            raise ValueError("its arrays promise more bytes than the file has")
+        for part in parts:
+            with archive.open(part) as file:
+                if np.lib.format.read_magic(file) != (1, 0):
+                    raise ValueError(f"{part.filename} is in a version of NumPy's format that is not written here")
+                shape, in_columns, dtype = np.lib.format.read_array_header_1_0(file)
+                if dtype.hasobject or in_columns or min(shape, default=0) < 0:
+                    raise ValueError(f"{part.filename} holds {dtype} of {shape}, which is not written here")
+                content = file.read()
+                if len(content) != math.prod(shape) * dtype.itemsize:
+                    raise ValueError(f"{part.filename} is not as long as its header says")
+                arrays[part.filename.removesuffix(".npy")] = np.frombuffer(content, dtype).reshape(shape)
+    return arrays
 
 
 @contextmanager
@@ -76,5 +109,7 @@ def whole_file(path):
             file.flush()
             os.fsync(file.fileno())
         os.replace(beside, path)
+    except OSError as error:  # a full disk names no file by itself
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         beside.unlink(missing_ok=True)

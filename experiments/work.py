@@ -81,7 +81,7 @@ def train_one(settings: dict, dry_run: bool) -> tuple[dict, store.Result | str]:
     rows, looked, last = [], [], {}
     loss = run_mlp.build(settings, data.train_images.shape[1], len(data.classes))[1]
 
-    def on_epoch(epoch: int, model) -> None:
+    def on_epoch(epoch: int, model, order) -> None:
         last["model"] = model
         if epoch in PROBE_EPOCHS:
             looked.extend(probe(epoch, model, loss, data.train_images, data.train_labels))

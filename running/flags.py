@@ -52,8 +52,20 @@ def parse(arguments: list[str], config: dict) -> tuple[dict, argparse.Namespace]
     setting("--data-dir", metavar="FOLDER", help="folder of the four data files, gzip or plain")
     setting("--threads", type=_threads, metavar="N", help="threads of the matrix products, or auto")
 
+    earlier = parser.add_argument_group("from an earlier run").add_mutually_exclusive_group()
+    earlier.add_argument(
+        "--resume",
+        type=Path,
+        metavar="FOLDER",
+        help="go on with the run in this folder, such as runs/NAME, from its last whole epoch to --max-epoch",
+    )
+    earlier.add_argument(
+        "--config", type=Path, metavar="FILE", help="the settings of a config.json; flags beat it, it beats `config`"
+    )
     other = parser.add_argument_group("where it goes, and what is shown")
-    other.set_defaults(run_dir=None, plot_dir=None, probe=[], no_plot=False, quiet=False, dry_run=False)
+    other.set_defaults(
+        resume=None, config=None, run_dir=None, plot_dir=None, probe=[], no_plot=False, quiet=False, dry_run=False
+    )
     other.add_argument("--run-dir", type=Path, metavar="FOLDER", help="where the run's folder is made (default runs)")
     other.add_argument("--plot-dir", type=Path, metavar="FOLDER", help="where its picture goes (default plots)")
     other.add_argument(
@@ -75,6 +87,10 @@ def parse(arguments: list[str], config: dict) -> tuple[dict, argparse.Namespace]
         for name, *value in [argument.split("=", 1)]
     ]
     options = parser.parse_args(dashed)
+    if options.resume and (options.dry_run or options.run_dir):
+        raise UsageError("--resume goes on in the folder it names: leave --dry-run and --run-dir out")
+    if options.resume and not options.resume.is_dir():
+        raise UsageError(f"--resume is {options.resume}, which is not a folder: give that of a run, such as runs/NAME")
     given = {key: value for key, value in vars(options).items() if key in config}
     if hasattr(options, "hidden_layers_num"):
         if options.hidden_layers_num < 0:

@@ -1,6 +1,7 @@
 """What a run leaves and shows: its folder and files, its progress, its summary."""
 
 import argparse
+import errno
 import itertools
 import json
 import math
@@ -8,6 +9,7 @@ import os
 import platform
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from running.settings import ROOT, UsageError, chosen_threads, run_name
@@ -16,7 +18,7 @@ from running.settings import ROOT, UsageError, chosen_threads, run_name
 
 
 def reserve(settings: dict, options: argparse.Namespace) -> tuple[Path, Path]:
-    """A new folder for the run with an empty metrics.csv, and the path of its picture: both proven writable.
+    """A new folder for the run with its settings, and the path of its picture: both proven writable.
 
     A name that is taken, by folder or picture, gets -2, -3 …: nothing is overwritten.
     """
@@ -40,37 +42,100 @@ def reserve(settings: dict, options: argparse.Namespace) -> tuple[Path, Path]:
                 folder.mkdir()
             except FileExistsError:  # another process was faster
                 continue
-            (folder / "metrics.csv").touch()
+            # Already before the data is read --resume can go on: not by utils.whole_file, which needs NumPy.
+            beside = folder / ".config.json.part"
+            beside.write_text(json.dumps({"settings": settings}), encoding="utf-8")
+            os.replace(beside, folder / "config.json")
             return folder, picture
     except OSError as error:
         raise UsageError(f"{where} cannot be written ({error.strerror}): give a folder that can") from None
 
 
+def hold(folder: Path) -> int:
+    """Claim a run's folder until this process ends, however it ends. UsageError if another process has it."""
+    if os.name == "nt":
+        import msvcrt
+
+        descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT)
+        lock = partial(msvcrt.locking, descriptor, msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        descriptor = os.open(folder, os.O_RDONLY)
+        lock = partial(fcntl.flock, descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    try:
+        lock()
+    except OSError as error:
+        # A file system without locks is no reason not to train.
+        if error.errno in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
+            raise UsageError(f"{folder} is being trained by another process: wait for its end, or stop it") from None
+    return descriptor
+
+
+def discard(folder: Path, lock: int) -> None:
+    """Remove the folder of a run that never began, and give it free."""
+    os.close(lock)
+    for path in (folder / "config.json", folder / ".lock"):
+        path.unlink(missing_ok=True)
+    folder.rmdir()
+
+
+def picture_of(folder: Path, options: argparse.Namespace) -> Path:
+    """Where the picture of a run goes that is resumed: over its own earlier one, but not over another run's."""
+    plots = options.plot_dir or ROOT / "plots"
+    picture = plots / f"{folder.name}.png"
+    drawn = (folder / "model.npz").exists()
+    for number in itertools.count(2):
+        if drawn or not picture.exists():
+            return picture
+        picture = plots / f"{folder.name}-{number}.png"
+
+
 class Watch:
-    """Sees every row and epoch of a run: writes metrics.csv, shows progress, keeps the weights of the last epoch."""
+    """Sees every row and epoch of a run: writes metrics.csv and checkpoint.npz, shows progress.
 
-    def __init__(self, path: Path, settings: dict, samples: int, quiet: bool):
-        from utils import Row
+    last is the checkpoint of the last whole epoch; epoch 0, before training, is not written.
+    """
 
+    def __init__(self, folder: Path, settings: dict, data: dict, quiet: bool, checkpoint=None):
+        from utils import Row, whole_file
+
+        self.folder, self.settings, self.data = folder, settings, data
+        self.last, self.model = checkpoint, None
+        self.rows = checkpoint.rows if checkpoint else []
+        self.text = [checkpoint.metrics if checkpoint else ",".join(Row._fields) + "\n"]
+        path = folder / "metrics.csv"
+        with whole_file(path) as file:
+            file.write(self.text[0].encode())
         # A line at a time goes to the system: a killed process loses no row.
-        self.metrics = open(path, "w", encoding="utf-8", newline="", buffering=1)  # noqa: SIM115 (closed by __exit__)
-        self.metrics.write(",".join(Row._fields) + "\n")
-        self.rows, self.model, self.epoch = [], None, 0
-        self.per_epoch = math.ceil(samples / settings["batch_size"])
+        self.metrics = open(path, "ab", buffering=0)  # noqa: SIM115 (closed by __exit__)
+        self.per_epoch = math.ceil(data["images"]["train"] / settings["batch_size"])
         self.lines = not quiet and not sys.stdout.isatty()
         self.bar = None
         if not quiet and sys.stderr.isatty():
             from tqdm import tqdm
 
-            self.bar = tqdm(total=settings["max_epoch"] * self.per_epoch, unit="step", dynamic_ncols=True)
+            done = self.rows[-1].iteration if self.rows else 0
+            total = settings["max_epoch"] * self.per_epoch
+            self.bar = tqdm(total=total, initial=done, unit="step", dynamic_ncols=True)
 
     def __enter__(self):
         return self
 
+    def _append(self, line: str) -> None:
+        whole, content = self.metrics.tell(), line.encode()
+        try:
+            if self.metrics.write(content) < len(content):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            self.metrics.truncate(whole)  # no half line stays
+            raise OSError(error.errno, error.strerror, str(self.folder / "metrics.csv")) from None
+        self.text.append(line)
+
     def on_record(self, row) -> None:
         from utils import LOG_INFO, csv_line
 
-        self.metrics.write(csv_line(row))
+        self._append(csv_line(row))
         if self.lines and row.split == "train":
             before = (row.epoch - 1) * self.per_epoch
             if not self.rows or self.rows[-1].epoch < row.epoch:
@@ -85,13 +150,30 @@ class Watch:
             self.bar.set_postfix_str(f"{row.split} loss {row.loss:.4f} acc {row.accuracy:.2%}", refresh=False)
             self.bar.update(row.iteration - self.bar.n)
 
-    def on_epoch(self, epoch: int, model) -> None:
-        self.epoch, self.model, self.params = epoch, model, model.params.copy()
+    def on_epoch(self, epoch: int, model, order) -> None:
+        from running.checkpoint import Checkpoint
+
+        arrays = model.params.copy(), model.velocity.copy()
+        state, text = order.bit_generator.state, "".join(self.text)
+        self.model, self.last = model, Checkpoint(self.settings, self.data, epoch, *arrays, state, text)
+        if epoch:
+            self.last.save(self.folder / "checkpoint.npz")
 
     def __exit__(self, *error) -> None:
         self.metrics.close()
         if self.bar is not None:
             self.bar.close()
+
+
+def cut_probe_csv(folder: Path, epoch: int) -> None:
+    """Leave what was looked at up to this epoch: a resumed run looks at the epochs after it again."""
+    from utils import whole_file
+
+    path = folder / "probe.csv"
+    if path.exists():
+        header, *lines = path.read_bytes().splitlines(keepends=True)
+        with whole_file(path) as file:
+            file.writelines([header, *(line for line in lines if int(line.split(b",")[0]) <= epoch)])
 
 
 def add_to_probe_csv(folder: Path, rows: list) -> None:
@@ -115,6 +197,11 @@ def remarks(settings: dict, data) -> list[str]:
     return found
 
 
+def identity(data) -> dict:
+    """What tells one data set from another, and a dry run's from the whole."""
+    return {"images": {"train": len(data.train_images), "test": len(data.test_images)}, "sha256": data.sha256}
+
+
 def write_config(path: Path, settings: dict, data) -> None:
     """All of a run's settings, and with what it was made."""
     import numpy as np
@@ -132,10 +219,20 @@ def write_config(path: Path, settings: dict, data) -> None:
         "threads": threads,
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
     }
-    images = {"train": len(data.train_images), "test": len(data.test_images)}
-    contents = {"settings": settings, "images": images, "made_with": made_with, "data_sha256": data.sha256}
+    known = identity(data)
+    contents = {"settings": settings, "images": known["images"], "made_with": made_with, "data_sha256": known["sha256"]}
     with whole_file(path) as file:
         file.write(json.dumps(contents, indent=2).encode())
+
+
+def lost(error: OSError, folder: Path) -> str:
+    """What to say when the system refuses to write."""
+    if not folder.is_dir():
+        return f"{folder} is gone: it was deleted while it was trained, and nothing is left of this run"
+    return (
+        f"{error.filename or 'the output'} cannot be written ({error.strerror}): mend that, and "
+        f"python run_mlp.py --resume {folder} goes on from the last whole epoch"
+    )
 
 
 def summary(rows: list, folder: Path, picture: Path | None) -> str:

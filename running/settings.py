@@ -5,6 +5,7 @@ Also how a command ends. No NumPy here: a wrong setting is refused before anythi
 
 import argparse
 import hashlib
+import json
 import math
 import re
 import sys
@@ -18,6 +19,8 @@ LOSSES = ("EuclideanLoss", "SoftmaxCrossEntropyLoss", "HingeLoss")
 
 # Below this many multiply-adds in the largest product a second core gains less than a fifth (benchmarks/threads.py).
 WORTH_THREADS = 10_000_000
+
+CONFIG_LIMIT = 1_000_000  # bytes; a real config.json has about a thousand
 
 # A run's name says these only where they differ from the assignment's values.
 UNNAMED = {
@@ -36,6 +39,12 @@ class UsageError(ValueError):
     """A wrong setting or flag; the message names it, its value and what was expected."""
 
     exit_code = 2
+
+
+class ConfigError(ValueError):
+    """A config.json that cannot be used; the message names the file, what is wrong and what to do."""
+
+    exit_code = 3
 
 
 class Parser(argparse.ArgumentParser):
@@ -99,6 +108,22 @@ def resolve(config: dict, given: dict) -> dict:
             raise UsageError(f"activation {checked['activation']} has no hidden layer to follow: leave it out")
         checked["activation"] = "None"
     return checked
+
+
+def read_config(path: Path, config: dict) -> dict:
+    """All settings: config with those of a run's config.json laid over it, checked. ConfigError names what is wrong."""
+    try:
+        if path.stat().st_size > CONFIG_LIMIT:
+            raise ConfigError(f"{path} has more than {CONFIG_LIMIT:,} bytes: give the config.json of a run")
+        settings = json.loads(path.read_text(encoding="utf-8"))["settings"]
+        return resolve(config, dict(settings))
+    except UsageError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    except FileNotFoundError:
+        raise ConfigError(f"{path} does not exist: give the config.json of a run") from None
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+        words = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise ConfigError(f"{path} is not the config.json of a run ({words}): give one that is") from None
 
 
 def run_name(settings: dict) -> str:

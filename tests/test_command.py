@@ -130,7 +130,7 @@ def test_a_dry_run_leaves_config_metrics_model_and_picture(dry, dry_folder):
     place, first, kept, _ = dry
     assert first.returncode == 0, first.stderr
     assert first.stderr == ""
-    names = {dry_folder / name for name in ("config.json", "metrics.csv", "model.npz")}
+    names = {dry_folder / name for name in ("config.json", "metrics.csv", "model.npz", "checkpoint.npz")}
     assert set(kept) == names | {place / "plots" / f"{dry_folder.name}.png"}
     assert_picture(place / "plots" / f"{dry_folder.name}.png")
 

@@ -316,6 +316,42 @@ def test_somebody_else_s_layer_gets_the_same_gradients_as_ours_in_its_place():
     np.testing.assert_allclose(last.grad_W, same.layers[2].grad_W, rtol=1e-5, atol=1e-7)
 
 
+class FrozenRows(Linear):
+    """A Linear of somebody's own: no gradient for its first row, and a step that is half as long."""
+
+    def backward(self, grad_output):
+        grad_input = super().backward(grad_output)
+        self.grad_W[0] = 0
+        return grad_input
+
+    def update(self, config):
+        super().update(config | {"learning_rate": config["learning_rate"] / 2})
+
+
+@pytest.mark.parametrize("position", ["first", "last"])
+def test_a_subclass_of_linear_keeps_its_own_backward_and_update(position):
+    rng = np.random.default_rng(22)
+    sizes = [(6, 4), (4, 3)]
+    kinds = [FrozenRows, Linear] if position == "first" else [Linear, FrozenRows]
+    model, plain = Network(), Network()
+    for (in_num, out_num), kind in zip(sizes, kinds):
+        model.add(kind("fc", in_num, out_num, 0.5, rng))
+        plain.add(Linear("fc", in_num, out_num, 0.0))
+        plain.layers[-1].W = model.layers[-1].W
+    inputs, target = rng.normal(size=(5, 6)).astype(np.float32), one_hot([0, 1, 2, 0, 1], 3, np.float32)
+    config = {"learning_rate": 0.25, "momentum": 0.0, "weight_decay": 0.0}
+    before = [layer.W.copy() for layer in model.layers]
+    for network in (model, plain):
+        network.backward(EuclideanLoss("loss").backward(network.forward(inputs), target))
+        network.update(config)
+    for layer, same, start in zip(model.layers, plain.layers, before):
+        if isinstance(layer, FrozenRows):
+            np.testing.assert_array_equal(layer.W[0], start[0])
+            np.testing.assert_allclose((layer.W - start)[1:], (same.W - start)[1:] / 2, rtol=1e-5, atol=1e-7)
+        else:
+            np.testing.assert_array_equal(layer.W, same.W)
+
+
 def test_a_nameless_layer_cannot_be_added_twice_either():
     model, layer = Network(), TheirScale()
     model.add(layer)

@@ -429,7 +429,7 @@ def test_the_order_does_not_depend_on_the_widths(data):
     def visited(width):
         batches = []
 
-        def on_epoch(epoch, model):
+        def on_epoch(epoch, model, order):
             if epoch == 0:
                 watch(model, "forward", lambda batch: batches.append(batch.copy()))
 
@@ -443,7 +443,7 @@ def test_the_order_does_not_depend_on_the_widths(data):
 def test_the_first_weights_and_the_last_epoch_are_always_tested(data, max_epoch, test_epoch, tested):
     epochs = []
     settings = SETTINGS | {"max_epoch": max_epoch, "test_epoch": test_epoch}
-    records, _ = train(settings, data, on_epoch=lambda epoch, model: epochs.append(epoch))
+    records, _ = train(settings, data, on_epoch=lambda epoch, model, order: epochs.append(epoch))
     assert [row.epoch for row in records if row.split == "test"] == tested
     assert epochs == list(range(max_epoch + 1))
 
@@ -467,7 +467,7 @@ def test_rows_count_iterations_on_through_the_epochs(data):
 def test_a_row_of_the_test_set_is_an_evaluation_of_the_network_at_that_epoch(data):
     by_hand = {}
 
-    def on_epoch(epoch, model):
+    def on_epoch(epoch, model, order):
         by_hand[epoch] = evaluate(model, HingeLoss("loss", 2.0), data.test_images, data.test_labels, 4)
 
     records, model = train(SETTINGS | {"loss": "Hinge", "margin": 2, "test_epoch": 1}, data, on_epoch=on_epoch)

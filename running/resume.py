@@ -1,0 +1,48 @@
+"""Going on with a run that was stopped: what it was, and what may be changed about it.
+
+A run is stopped by Ctrl-C, a kill, a full disk or its own end; `python run_mlp.py --resume runs/<name>` goes on from
+its last checkpoint (running/checkpoint.py), or from the beginning if it has none yet.
+"""
+
+from pathlib import Path
+
+from running.checkpoint import Checkpoint, CheckpointError
+from running.settings import UsageError, read_config, resolve
+from utils import read_metrics
+
+# All else would make another run of it. The data may have moved: that they are the same is checked by their checksums.
+MAY_CHANGE = ("max_epoch", "data_dir")
+
+
+def reopen(folder: Path, given: dict, config: dict) -> tuple[dict, Checkpoint | None]:
+    """The settings of the run in this folder and its last checkpoint, None if it has none yet.
+
+    UsageError names the setting of `given` that the run contradicts; CheckpointError and ConfigError name a damaged
+    file.
+    """
+    path = folder / "checkpoint.npz"
+    try:
+        checkpoint = Checkpoint.load(path)
+        trained_with = resolve(config, dict(checkpoint.settings))
+    except FileNotFoundError:
+        checkpoint, trained_with = None, read_config(folder / "config.json", config)
+        if any(row.epoch > 1 for row in read_metrics(folder / "metrics.csv")):
+            raise CheckpointError(f"{folder} has trained but has no checkpoint.npz: start a new run") from None
+    except (UsageError, TypeError, ValueError) as error:
+        if isinstance(error, CheckpointError):
+            raise
+        raise CheckpointError(f"{path} has settings that cannot be used ({error}): train again") from None
+    settings = resolve(trained_with, given)
+    for key, value in settings.items():
+        if value != trained_with[key] and key not in MAY_CHANGE:
+            raise UsageError(
+                f"{key} is {value!r}, but {folder} is trained with {trained_with[key]!r}: "
+                "leave it out, or start a new run"
+            )
+    if checkpoint is None:
+        return settings, None
+    if settings["max_epoch"] < checkpoint.epoch:
+        raise UsageError(
+            f"max_epoch is {settings['max_epoch']}, but {folder} has {checkpoint.epoch} epochs behind it: give more"
+        )
+    return settings, checkpoint.going_on_to(settings)
