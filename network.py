@@ -91,7 +91,10 @@ class Network:
             grad_output = layer.backward(grad_output)
 
     def update(self, config: dict) -> None:
-        """One step of SGD (layers.sgd_step) on all parameters; a layer whose `trainable` is False keeps its own."""
+        """One step of SGD (layers.sgd_step) on all parameters; a layer whose `trainable` is False keeps its own.
+
+        The gradients are used up: until the next backward, grad_W and grad_b hold the step that was subtracted.
+        """
         if all(linear.trainable for linear in self._linears):
             sgd_step(self.params, self.grads, self.velocity, config)
         else:

@@ -50,7 +50,8 @@ def train_net(
     config: learning_rate, weight_decay, momentum. The last batch holds what is left.
     Returns a record for each disp_freq iterations and one for the last, shorter window; on_record sees each as it is
     made. Accuracy and loss of a batch are those before its update, as in the assignment. They are computed a window
-    at a time from the kept outputs: once per iteration they would cost more than the update.
+    at a time from copies of the outputs: once per iteration they would cost more than the update, and outputs that are
+    kept themselves make every allocation of the step a slow one.
     Raises Diverged, after on_record, when a window's loss is not finite.
     """
     _check(inputs, labels, batch_size)
@@ -58,26 +59,20 @@ def train_net(
         raise ValueError(f"disp_freq is {disp_freq}: give a whole number from 1")
     order = (np.random.default_rng() if rng is None else rng).permutation(len(inputs))
     iterations = math.ceil(len(inputs) / batch_size)
-    records, outputs, targets, classes = [], [], [], []
-    one_hot = None
+    records, window, done, filled = [], None, 0, 0
     for iteration, (batch, batch_labels) in enumerate(_batches(inputs, labels, batch_size, order), 1):
         output = model.forward(batch)
-        if one_hot is None:
+        if window is None:
             one_hot = _one_hot(labels, output)
-        target = one_hot.take(batch_labels, axis=0)
-        model.backward(loss.backward(output, target))
+            window = np.empty((min(disp_freq * batch_size, len(inputs)), output.shape[1]), output.dtype)
+        model.backward(loss.backward(output, one_hot.take(batch_labels, axis=0)))
         model.update(config)
-        outputs.append(output)
-        targets.append(target)
-        classes.append(batch_labels)
+        window[filled : filled + len(output)] = output
+        filled += len(output)
         if iteration % disp_freq == 0 or iteration == iterations:
-            window = np.concatenate(outputs)
-            record = Record(
-                iteration,
-                loss.forward(window, np.concatenate(targets)),
-                calculate_acc(window, np.concatenate(classes)),
-            )
-            outputs, targets, classes = [], [], []
+            outputs, seen = window[:filled], labels.take(order[done : done + filled])
+            record = Record(iteration, loss.forward(outputs, one_hot.take(seen, axis=0)), calculate_acc(outputs, seen))
+            done, filled = done + filled, 0
             records.append(record)
             if on_record is not None:
                 on_record(record)

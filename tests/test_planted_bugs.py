@@ -30,7 +30,8 @@ GELU = "return grad_output * (0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * slope)
 GELU_SLOPE = "slope = SQRT_2_OVER_PI * (1.0 + 3.0 * GELU_CUBIC * x * x)"
 GELU_FORWARD = "return 0.5 * input * (1.0 + self._tanh)"
 DECAY = 'step = grads + config["weight_decay"] * params'
-STEP = 'params -= config["learning_rate"] * step'
+STEP = 'np.multiply(step, config["learning_rate"], out=grads)'
+UPDATE = "sgd_step(self.params, self.grads.copy(), self._velocity, config)"
 SUBTRACT = "np.subtract(input, target, dtype=input.dtype)"
 EUCLID = f"        grad = {SUBTRACT}\n        grad *= 1.0 / len(input)"
 SOFTMAX = "        grad -= target\n        grad *= 1.0 / len(input)"
@@ -119,20 +120,20 @@ LAYER_BUGS = [
     Bug("Gelu", GELU_FORWARD, "return input * (1.0 + self._tanh)", "gelu-half-missing"),
     Bug("Gelu", GELU, GELU.replace("0.5 * x * (1.0 - t * t)", "0.4 * x * (1.0 - t * t)"), None),
     # The SGD step
-    Bug("Linear", STEP, STEP.replace("-=", "+="), "adds-step"),
-    Bug("Linear", STEP, "params -= step", "rate-missing"),
-    Bug("Linear", STEP, 'params = params - config["learning_rate"] * step', "not-updated"),
-    Bug("Linear", STEP, STEP.replace("* step", "* grads"), "decay-and-momentum-missing"),
+    Bug("Linear", "params -= grads", "params += grads", "adds-step"),
+    Bug("Linear", STEP, "grads[...] = step", "rate-missing"),
+    Bug("Linear", "params -= grads", "params = params - grads", "not-updated"),
+    Bug("Linear", STEP, STEP.replace("step", "grads"), "decay-and-momentum-missing"),
     Bug("Linear", DECAY, DECAY.replace("+", "-"), "decay-sign"),
     Bug("Linear", DECAY, "pass", "decay-missing"),
     Bug("Linear", DECAY, DECAY.replace(" * params", ""), "decay-without-p"),
     Bug("Linear", DECAY, DECAY.replace('config["weight_decay"]', '2 * config["weight_decay"]'), "decay-doubled"),
-    Bug("Linear", DECAY, 'step += config["weight_decay"] * params', "update-writes-grads"),
+    Bug("Linear", UPDATE, UPDATE.replace(".copy()", ""), "update-writes-grads"),
     Bug("Linear", 'velocity *= config["momentum"]', "velocity *= 0", "momentum-missing"),
     Bug("Linear", 'velocity *= config["momentum"]', 'velocity *= -config["momentum"]', "momentum-sign"),
     Bug("Linear", 'velocity *= config["momentum"]', "pass", "momentum-is-one"),
     Bug("Linear", "velocity += step", 'velocity += (1 - config["momentum"]) * step', "dampened"),
-    Bug("Linear", "sgd_step(self.params, self.grads, self._velocity, config)", "pass", "not-updated"),
+    Bug("Linear", UPDATE, "pass", "not-updated"),
     Bug("Linear", "self.W = rng.normal(0.0, init_std, (in_num, out_num))", "pass", "w-zero"),
     Bug("Linear", "rng.normal(0.0, init_std", "rng.normal(init_std, init_std", "start-spread"),
     Bug("Linear", "rng.normal(0.0, init_std", "rng.normal(0.0, init_std**2", "start-spread"),
