@@ -114,7 +114,7 @@ class Linear(Layer):
 
     def backward_parameters(self, grad_output: np.ndarray) -> None:
         """The half of backward that a network's first layer needs: grad_W and grad_b, without dE/dx."""
-        np.matmul(self._input.T, grad_output, out=self._grad_W)
+        np.dot(self._input.T, grad_output, out=self._grad_W)  # a batch of one leaves BLAS in matmul
         grad_output.sum(axis=0, out=self._grad_b)
 
     def update(self, config: dict) -> None:
