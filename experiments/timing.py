@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_info
 import run_mlp
 from experiments import store, work
 from experiments.figures import ACTIVATIONS, LOSSES
+from running.output import processor
 from utils import whole_file
 
 # Claims 5, 12 and 27.
@@ -52,17 +53,8 @@ def measure(names: list[str] = NAMES, rounds: int = 5, epochs: int = 2, dry_run:
         "code": store.code_hash(),
         "python": platform.python_version(),
         "numpy": np.__version__,
-        "machine": ", ".join([_processor(), *(f"{b['internal_api']} {b['version']}" for b in blas)]),
+        "machine": ", ".join([processor(), *(f"{b['internal_api']} {b['version']}" for b in blas)]),
     }
-
-
-def _processor() -> str:
-    """The processor's name, where the system tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 def save(timing: dict, folder: Path = store.RESULTS) -> None:

@@ -1,7 +1,10 @@
 """What a run leaves and shows: its folder and files, its progress, its summary."""
 
 import argparse
+import contextlib
 import errno
+import hashlib
+import io
 import itertools
 import json
 import math
@@ -25,30 +28,47 @@ def reserve(settings: dict, options: argparse.Namespace) -> tuple[Path, Path]:
     elsewhere = ROOT / "runs" / "dry-run"
     runs = options.run_dir or (elsewhere if options.dry_run else ROOT / "runs")
     plots = options.plot_dir or (elsewhere if options.dry_run else ROOT / "plots")
-    where = runs
-    try:
+    with _writable(runs):
         runs.mkdir(parents=True, exist_ok=True)
-        if not options.no_plot:
-            where = plots
-            plots.mkdir(parents=True, exist_ok=True)
-            tempfile.TemporaryFile(dir=plots).close()
-        where = runs
-        for number in itertools.count(1):
-            name = run_name(settings) + (f"-{number}" if number > 1 else "")
-            folder, picture = runs / name, plots / f"{name}.png"
-            if folder.exists() or (picture.exists() and not options.no_plot):
-                continue
-            try:
-                folder.mkdir()
-            except FileExistsError:  # another process was faster
-                continue
-            # Already before the data is read --resume can go on: not by utils.whole_file, which needs NumPy.
-            beside = folder / ".config.json.part"
-            beside.write_text(json.dumps({"settings": settings}), encoding="utf-8")
-            os.replace(beside, folder / "config.json")
-            return folder, picture
+    if not options.no_plot:
+        prove_writable(plots)
+    # The folder gets its name once --resume can go on with it: there is no run without its settings.
+    beside = runs / f".{os.getpid()}.part"
+    with _writable(runs):
+        try:
+            beside.mkdir(exist_ok=True)
+            (beside / "config.json").write_text(json.dumps({"settings": settings}), encoding="utf-8")
+            for number in itertools.count(1):
+                name = run_name(settings) + (f"-{number}" if number > 1 else "")
+                folder, picture = runs / name, plots / f"{name}.png"
+                if folder.exists() or (picture.exists() and not options.no_plot):
+                    continue
+                try:
+                    os.rename(beside, folder)
+                    return folder, picture
+                except OSError:
+                    if not folder.exists():  # otherwise another process was faster
+                        raise
+        except BaseException:
+            with contextlib.suppress(OSError):
+                (beside / "config.json").unlink(missing_ok=True)
+                beside.rmdir()
+            raise
+
+
+def prove_writable(folder: Path) -> None:
+    """Make the folder if it is missing. UsageError if no file can be made in it."""
+    with _writable(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+
+
+@contextlib.contextmanager
+def _writable(folder: Path):
+    try:
+        yield
     except OSError as error:
-        raise UsageError(f"{where} cannot be written ({error.strerror}): give a folder that can") from None
+        raise UsageError(f"{folder} cannot be written ({error.strerror}): give a folder that can") from None
 
 
 def hold(folder: Path) -> int:
@@ -72,6 +92,23 @@ def hold(folder: Path) -> int:
     return descriptor
 
 
+class Gone(OSError):
+    """A run's folder was deleted while it was trained."""
+
+
+def check_held(folder: Path, lock: int) -> None:
+    """Gone if this is not the folder that was claimed: under its name there may be another run by now."""
+    claimed = folder / ".lock" if os.name == "nt" else folder
+    if not claimed.exists() or not os.path.samestat(os.fstat(lock), claimed.stat()):
+        raise Gone(f"{folder} is gone: it was deleted while it was trained, and nothing is left of this run")
+
+
+def clean(folder: Path) -> None:
+    """Remove what a killed process was writing (utils.whole_file). The folder must be held."""
+    for path in folder.glob(".*.part"):
+        path.unlink(missing_ok=True)
+
+
 def discard(folder: Path, lock: int) -> None:
     """Remove the folder of a run that never began, and give it free."""
     os.close(lock)
@@ -81,14 +118,36 @@ def discard(folder: Path, lock: int) -> None:
 
 
 def picture_of(folder: Path, options: argparse.Namespace) -> Path:
-    """Where the picture of a run goes that is resumed: over its own earlier one, but not over another run's."""
+    """Where the picture of a run goes that is resumed; proven writable."""
     plots = options.plot_dir or ROOT / "plots"
-    picture = plots / f"{folder.name}.png"
-    drawn = (folder / "model.npz").exists()
-    for number in itertools.count(2):
-        if drawn or not picture.exists():
-            return picture
-        picture = plots / f"{folder.name}-{number}.png"
+    if not options.no_plot:
+        prove_writable(plots)
+    return plots / f"{folder.name}.png"
+
+
+def save_picture(figure, picture: Path, folder: Path) -> Path:
+    """Write the Figure as PNG, whole, and return where: over this run's own earlier one, but never over another.
+
+    A picture says in a text of its own whose it is. If another run's has the name, it gets -2, -3 ….
+    """
+    from utils import whole_file
+
+    whose = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:16]
+    content = io.BytesIO()
+    figure.savefig(content, format="png", metadata={"run": whose})
+    for number in itertools.count(1):
+        path = picture if number == 1 else picture.with_name(f"{picture.stem}-{number}.png")
+        try:
+            with open(path, "rb") as file:
+                own = b"run\0" + whose.encode() in file.read(1000)
+        except FileNotFoundError:
+            own = False
+        try:
+            with whole_file(path, new=not own) as file:
+                file.write(content.getbuffer())
+            return path
+        except FileExistsError:
+            continue
 
 
 class Watch:
@@ -167,20 +226,30 @@ class Watch:
 
 def cut_probe_csv(folder: Path, epoch: int) -> None:
     """Leave what was looked at up to this epoch: a resumed run looks at the epochs after it again."""
-    from utils import whole_file
+    from running.probe import ProbeRow
+    from utils import MetricsError, whole_file
 
     path = folder / "probe.csv"
     if path.exists():
-        header, *lines = path.read_bytes().splitlines(keepends=True)
+        header, *lines = path.read_bytes().splitlines(keepends=True) or [b""]
+        fields = ",".join(ProbeRow._fields).encode()
+        try:
+            if header.rstrip() != fields or any(line.count(b",") != fields.count(b",") for line in lines):
+                raise ValueError
+            kept = [line for line in lines if int(line.split(b",")[0]) <= epoch]
+        except ValueError:
+            raise MetricsError(f"{path} is not a probe.csv of this program: take it away, and resume again") from None
         with whole_file(path) as file:
-            file.writelines([header, *(line for line in lines if int(line.split(b",")[0]) <= epoch)])
+            file.writelines([header, *kept])
 
 
 def add_to_probe_csv(folder: Path, rows: list) -> None:
-    with open(folder / "probe.csv", "a", encoding="utf-8", newline="") as file:
-        if file.tell() == 0:
-            file.write(",".join(rows[0]._fields) + "\n")
-        file.writelines(",".join(map(str, row)) + "\n" for row in rows)
+    from utils import whole_file
+
+    path = folder / "probe.csv"
+    before = path.read_bytes() if path.exists() else (",".join(rows[0]._fields) + "\n").encode()
+    with whole_file(path) as file:
+        file.write(before + "".join(",".join(map(str, row)) + "\n" for row in rows).encode())
 
 
 def remarks(settings: dict, data) -> list[str]:
@@ -200,6 +269,12 @@ def remarks(settings: dict, data) -> list[str]:
 def identity(data) -> dict:
     """What tells one data set from another, and a dry run's from the whole."""
     return {"images": {"train": len(data.train_images), "test": len(data.test_images)}, "sha256": data.sha256}
+
+
+def data_of(folder: Path) -> dict | None:
+    """The identity of the data that this run was begun with; None if it was stopped before it read any."""
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    return {"images": config["images"], "sha256": config.get("data_sha256")} if "images" in config else None
 
 
 def write_config(path: Path, settings: dict, data) -> None:
@@ -225,10 +300,19 @@ def write_config(path: Path, settings: dict, data) -> None:
         file.write(json.dumps(contents, indent=2).encode())
 
 
+def processor() -> str:
+    """The processor's name, where the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
 def lost(error: OSError, folder: Path) -> str:
     """What to say when the system refuses to write."""
-    if not folder.is_dir():
-        return f"{folder} is gone: it was deleted while it was trained, and nothing is left of this run"
+    if isinstance(error, Gone):
+        return str(error)
     return (
         f"{error.filename or 'the output'} cannot be written ({error.strerror}): mend that, and "
         f"python run_mlp.py --resume {folder} goes on from the last whole epoch"

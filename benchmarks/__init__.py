@@ -1,0 +1,1 @@
+"""What it costs: against other libraries, against the bare matrix products, and over sizes."""
