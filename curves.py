@@ -5,10 +5,12 @@
 In a notebook: `draw([Curve("one", [records]), Curve("another", [more_records])])` is a matplotlib Figure.
 """
 
+import io
 import itertools
 import json
 import math
 import os
+import warnings
 from pathlib import Path
 from typing import NamedTuple
 
@@ -171,14 +173,23 @@ def steps_of(folder: Path) -> int | None:
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         return math.ceil(config["images"]["train"] / config["settings"]["batch_size"])
-    except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError):
+    except (OSError, ValueError, LookupError, TypeError, ArithmeticError, RecursionError):
         return None
 
 
 def save(figure, path: Path) -> None:
     """Write a Figure as PNG; the file is whole or not there."""
     with whole_file(path) as file:
-        figure.savefig(file, format="png")
+        file.write(as_png(figure))
+
+
+def as_png(figure, **texts: str) -> bytes:
+    """The bytes of a PNG file, with these texts in it beside the picture."""
+    content = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from")  # a name in letters that the font lacks
+        figure.savefig(content, format="png", metadata=texts)
+    return content.getvalue()
 
 
 def use_project_cache() -> None:

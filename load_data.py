@@ -22,6 +22,8 @@ PATTERNS = {
 }
 UNSIGNED_BYTE = 8  # the element type of every MNIST-like file
 DEFLATE_LIMIT = 1032  # deflate never shrinks data more than this; see zlib's technical details
+USUAL_LIMIT = 100  # images shrink by 5 to 10
+SMALL = 1 << 26  # bytes that may be as empty as they like
 CHUNK = 1 << 20
 
 
@@ -119,14 +121,14 @@ def read_idx(path, dimensions: int) -> tuple[np.ndarray, str]:
             plain.seek(0)
             most = path.stat().st_size * (DEFLATE_LIMIT if packed else 1)
             with gzip.GzipFile(fileobj=plain) if packed else plain as file:
-                return _read_idx(path, file, dimensions, most)
+                return _read_idx(path, file, dimensions, most, packed)
     except MemoryError:
         raise DataError(f"{path} promises more than fits into memory: get it again") from None
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path} is damaged or cannot be read ({error}): get it again") from None
 
 
-def _read_idx(path: Path, file, dimensions: int, most: int) -> tuple[np.ndarray, str]:
+def _read_idx(path: Path, file, dimensions: int, most: int, packed: bool) -> tuple[np.ndarray, str]:
     """Reads from an open file that can yield at most so many bytes."""
     header = file.read(4)
     if len(header) < 4 or header[:2] != b"\0\0":
@@ -141,6 +143,8 @@ def _read_idx(path: Path, file, dimensions: int, most: int) -> tuple[np.ndarray,
     sizes = file.read(4 * dimensions)
     shape = tuple(int.from_bytes(sizes[at : at + 4], "big") for at in range(0, len(sizes), 4))
     promised = math.prod(shape)
+    if SMALL < promised <= most and promised > most // DEFLATE_LIMIT * USUAL_LIMIT and packed:
+        raise DataError(f"{path} unpacks to {promised} bytes, over {USUAL_LIMIT} times its size: unpack it")
     if len(sizes) < 4 * dimensions or promised > most:
         raise DataError(f"{path} is truncated: it cannot hold the {promised} bytes its header promises: get it again")
     if promised == 0:

@@ -155,6 +155,8 @@ class Network:
             raise ValueError(f"it has {len(header['layers'])} layers, more than 1000")
         network = cls()
         for position, entry in enumerate(header["layers"]):
+            if not isinstance(entry["name"], str):
+                raise ValueError(f"layer {position} has a name that is not a text")
             if entry["type"] == "Linear":
                 W, b = arrays.pop(f"{position}.W"), arrays.pop(f"{position}.b")
                 if any(str(array.dtype) != header["dtype"] for array in (W, b)):

@@ -151,16 +151,26 @@ def run(settings: dict, options: argparse.Namespace, folder: Path, lock: int, ch
             test_images=data.test_images[:200].copy(),
             test_labels=data.test_labels[:200],
         )
-    if checkpoint is not None and checkpoint.data != output.identity(data):
-        raise DataError(f"{settings['data_dir']} does not hold the data that {folder} is trained on: give --data-dir")
+    trained_on = checkpoint.data if checkpoint else output.data_of(folder)
+    if trained_on not in (None, output.identity(data)):
+        raise DataError(
+            f"{settings['data_dir']} does not hold the data that {folder} is trained on: give --data-dir, "
+            "or start a dry run anew"
+        )
+    if checkpoint is not None:
+        checkpoint.check_size([data.train_images.shape[1], *settings["hidden"], len(data.classes)])
     for remark in output.remarks(settings, data):
         print(f"run_mlp.py: {remark}", file=sys.stderr)
+    output.check_held(folder, lock)
     output.write_config(folder / "config.json", settings, data)
-    output.cut_probe_csv(folder, checkpoint.epoch if checkpoint else -1)
+    output.check_held(folder, lock)
+    if options.resume:
+        output.cut_probe_csv(folder, checkpoint.epoch if checkpoint else -1)
     code, trouble = 0, ""
     with output.Watch(folder, settings, output.identity(data), options.quiet, checkpoint) as watch:
 
         def on_epoch(epoch: int, model, order) -> None:
+            output.check_held(folder, lock)
             if epoch in options.probe:
                 loss = build(settings, data.train_images.shape[1], len(data.classes))[1]
                 output.add_to_probe_csv(folder, probe(epoch, model, loss, data.train_images, data.train_labels))
@@ -171,10 +181,11 @@ def run(settings: dict, options: argparse.Namespace, folder: Path, lock: int, ch
         except Diverged as error:
             from running.autopsy import first_not_finite
 
-            code, model = Diverged.exit_code, watch.model
+            code = Diverged.exit_code
             rate, std = settings["learning_rate"], settings["init_std"]
-            fresh = build(settings, data.train_images.shape[1], len(data.classes))
-            first = first_not_finite(*fresh, settings, data, watch.last)
+            sizes = data.train_images.shape[1], len(data.classes)
+            first = first_not_finite(*build(settings, *sizes), settings, data, watch.last)
+            model = build(settings, *sizes)[0]
             model.params[:] = watch.last.params
             advice = f"try {rate / 10:g}" if watch.rows[-1].epoch else f"try a smaller init_std than {std:g}"
             trouble = (
@@ -189,9 +200,10 @@ def run(settings: dict, options: argparse.Namespace, folder: Path, lock: int, ch
                 f"python run_mlp.py --resume {folder} goes on"
             )
         except OSError as error:
-            code, model = 1, None if error.filename else watch.model
-            trouble = output.lost(error, folder)
+            code, model = 1, None if error.filename or isinstance(error, output.Gone) else watch.model
+            trouble = output.lost(error, folder, lock)
         if model is not None:
+            output.check_held(folder, lock)
             model.save(folder / "model.npz")
     if code:
         print(f"run_mlp.py: {trouble}", file=sys.stderr)
@@ -207,6 +219,7 @@ def main(arguments: list[str]) -> int:
         from running.resume import reopen
 
         lock = output.hold(options.resume)
+        output.clean(options.resume)
         settings, checkpoint = reopen(options.resume, given, config)
     else:
         base = read_config(options.config, config) if options.config else config
@@ -229,7 +242,8 @@ def main(arguments: list[str]) -> int:
 
         curves.use_project_cache()
         try:
-            curves.save(curves.draw([curves.Curve(folder.name, [rows], steps=curves.steps_of(folder))]), picture)
+            figure = curves.draw([curves.Curve(folder.name, [rows], steps=curves.steps_of(folder))])
+            picture = output.save_picture(figure, picture, folder)
         except OSError:
             print(output.summary(rows, folder, None))
             raise

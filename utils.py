@@ -3,8 +3,10 @@
 onehot_encoding, calculate_acc and LOG_INFO have the assignment's names.
 """
 
+import errno
 import math
 import os
+import warnings
 import zipfile
 from collections.abc import Iterable
 from contextlib import contextmanager
@@ -80,10 +82,14 @@ def read_npz(path) -> dict[str, np.ndarray]:
     must be as long as its header says before memory is given to it. No pickle is read.
     """
     arrays = {}
-    with open(path, "rb") as raw, zipfile.ZipFile(raw) as archive:
+    with open(path, "rb") as raw, zipfile.ZipFile(raw) as archive, warnings.catch_warnings():
+        warnings.simplefilter("error")  # NumPy warns of headers that it would not write
         parts = archive.infolist()
         if sum(part.file_size for part in parts) > os.fstat(raw.fileno()).st_size:
             raise ValueError("its arrays promise more bytes than the file has")
+        # zipfile unpacks a block before it looks at the promised length: what is packed can be of any size.
+        if any(part.compress_type != zipfile.ZIP_STORED for part in parts):
+            raise ValueError("its arrays are compressed, which is not written here")
         for part in parts:
             with archive.open(part) as file:
                 if np.lib.format.read_magic(file) != (1, 0):
@@ -99,8 +105,11 @@ def read_npz(path) -> dict[str, np.ndarray]:
 
 
 @contextmanager
-def whole_file(path):
-    """Open a file for writing bytes beside `path`, and rename it to `path` once it is whole and on the disk."""
+def whole_file(path, new: bool = False):
+    """Open a file for writing bytes beside `path`, and rename it to `path` once it is whole and on the disk.
+
+    new: over no other file; if there is one by then, FileExistsError.
+    """
     path = Path(path)
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -108,8 +117,22 @@ def whole_file(path):
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(beside, path)
+        if new:
+            _rename_to_new(beside, path)
+        else:
+            os.replace(beside, path)
     except OSError as error:  # a full disk names no file by itself
         raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _rename_to_new(beside: Path, path: Path) -> None:
+    try:
+        os.link(beside, path)  # unlike a renaming it never replaces
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        if path.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
+        os.replace(beside, path)

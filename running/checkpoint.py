@@ -6,12 +6,14 @@ the settings, the data, the rows of metrics.csv so far. Files are input: nothing
 """
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from utils import Row, parse_metrics, read_npz, whole_file
+from layers import Linear
+from utils import Row, csv_line, parse_metrics, read_npz, whole_file
 
 FILE_FORMAT = "mlp-checkpoint-1"
 
@@ -42,13 +44,21 @@ class Checkpoint(NamedTuple):
             lines.pop()
         return self._replace(metrics="".join(lines))
 
+    def check_size(self, widths: list[int]) -> None:
+        """CheckpointError if a network of these widths, inputs to classes, has another number of parameters.
+
+        To be asked before the network is made: the settings of a hostile file may ask for one of any size.
+        """
+        size = sum((below + 1) * above for below, above in pairwise(widths))
+        if self.params.size != size:
+            raise CheckpointError(
+                f"the checkpoint holds {self.params.size} parameters, its settings make {size}: train again"
+            )
+
     def restore(self, model, order: np.random.Generator) -> None:
         """Put the weights, the momentum and the shuffle back. CheckpointError if they are another network's."""
-        if self.params.shape != model.params.shape:
-            raise CheckpointError(
-                f"the checkpoint holds {self.params.size} parameters, its settings make {model.params.size}: "
-                "train again"
-            )
+        linears = [layer for layer in model.layers if isinstance(layer, Linear)]
+        self.check_size([linears[0].in_num, *(layer.out_num for layer in linears)])
         model.params[:], model.velocity[:] = self.params, self.velocity
         order.bit_generator.state = self.order
 
@@ -81,9 +91,7 @@ class Checkpoint(NamedTuple):
                 state["order"],
                 arrays["metrics"].tobytes().decode(),
             )
-            rows = checkpoint.rows
-            if type(checkpoint.epoch) is not int or not rows or rows[-1].epoch != checkpoint.epoch:
-                raise ValueError(f"its epoch is {checkpoint.epoch!r}, its metrics end elsewhere")
+            _check_rows(checkpoint)
             np.random.default_rng().bit_generator.state = checkpoint.order
             return checkpoint
         except FileNotFoundError:
@@ -91,3 +99,18 @@ class Checkpoint(NamedTuple):
         except Exception as error:  # damaged files raise errors of a dozen kinds
             words = " ".join(f"{type(error).__name__}: {error}".split())[:200]
             raise CheckpointError(f"{path} is not a checkpoint of this program ({words}): train again") from None
+
+
+def _check_rows(checkpoint: Checkpoint) -> None:
+    """ValueError unless the rows are as a run writes them, from the evaluation before training to this epoch."""
+    rows = checkpoint.rows
+    if checkpoint.metrics != "".join([",".join(Row._fields) + "\n", *map(csv_line, rows)]):
+        raise ValueError("its metrics are not written as here")
+    if type(checkpoint.epoch) is not int or checkpoint.epoch < 1 or not rows or rows[-1].epoch != checkpoint.epoch:
+        raise ValueError(f"its epoch is {checkpoint.epoch!r}, its metrics end elsewhere")
+    if rows[0][:3] != ("test", 0, 0) or any(
+        after.epoch < before.epoch or after.iteration < before.iteration for before, after in pairwise(rows)
+    ):
+        raise ValueError("its metrics are not in order")
+    if not np.isfinite([row[2:] for row in rows]).all():
+        raise ValueError("its metrics are not finite numbers")

@@ -91,6 +91,8 @@ def parse(arguments: list[str], config: dict) -> tuple[dict, argparse.Namespace]
         raise UsageError("--resume goes on in the folder it names: leave --dry-run and --run-dir out")
     if options.resume and not options.resume.is_dir():
         raise UsageError(f"--resume is {options.resume}, which is not a folder: give that of a run, such as runs/NAME")
+    if options.resume:
+        options.resume = options.resume.resolve()  # the run's name is that of its folder, also for `--resume .`
     given = {key: value for key, value in vars(options).items() if key in config}
     if hasattr(options, "hidden_layers_num"):
         if options.hidden_layers_num < 0:

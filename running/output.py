@@ -4,7 +4,6 @@ import argparse
 import contextlib
 import errno
 import hashlib
-import io
 import itertools
 import json
 import math
@@ -111,6 +110,10 @@ def clean(folder: Path) -> None:
 
 def discard(folder: Path, lock: int) -> None:
     """Remove the folder of a run that never began, and give it free."""
+    try:
+        check_held(folder, lock)
+    except Gone:
+        return
     os.close(lock)
     for path in (folder / "config.json", folder / ".lock"):
         path.unlink(missing_ok=True)
@@ -130,11 +133,11 @@ def save_picture(figure, picture: Path, folder: Path) -> Path:
 
     A picture says in a text of its own whose it is. If another run's has the name, it gets -2, -3 ….
     """
+    from curves import as_png
     from utils import whole_file
 
     whose = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:16]
-    content = io.BytesIO()
-    figure.savefig(content, format="png", metadata={"run": whose})
+    content = as_png(figure, run=whose)
     for number in itertools.count(1):
         path = picture if number == 1 else picture.with_name(f"{picture.stem}-{number}.png")
         try:
@@ -144,7 +147,7 @@ def save_picture(figure, picture: Path, folder: Path) -> Path:
             own = False
         try:
             with whole_file(path, new=not own) as file:
-                file.write(content.getbuffer())
+                file.write(content)
             return path
         except FileExistsError:
             continue
@@ -309,10 +312,12 @@ def processor() -> str:
         return platform.processor() or platform.machine()
 
 
-def lost(error: OSError, folder: Path) -> str:
+def lost(error: OSError, folder: Path, lock: int) -> str:
     """What to say when the system refuses to write."""
-    if isinstance(error, Gone):
-        return str(error)
+    try:
+        check_held(folder, lock)
+    except Gone as gone:
+        return str(gone)
     return (
         f"{error.filename or 'the output'} cannot be written ({error.strerror}): mend that, and "
         f"python run_mlp.py --resume {folder} goes on from the last whole epoch"

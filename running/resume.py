@@ -8,7 +8,7 @@ from pathlib import Path
 
 from running.checkpoint import Checkpoint, CheckpointError
 from running.settings import UsageError, read_config, resolve
-from utils import read_metrics
+from utils import parse_metrics
 
 # All else would make another run of it. The data may have moved: that they are the same is checked by their checksums.
 MAY_CHANGE = ("max_epoch", "data_dir")
@@ -26,7 +26,7 @@ def reopen(folder: Path, given: dict, config: dict) -> tuple[dict, Checkpoint | 
         trained_with = resolve(config, dict(checkpoint.settings))
     except FileNotFoundError:
         checkpoint, trained_with = None, read_config(folder / "config.json", config)
-        if any(row.epoch > 1 for row in read_metrics(folder / "metrics.csv")):
+        if _has_trained(folder / "metrics.csv"):
             raise CheckpointError(f"{folder} has trained but has no checkpoint.npz: start a new run") from None
     except (UsageError, TypeError, ValueError) as error:
         if isinstance(error, CheckpointError):
@@ -41,8 +41,17 @@ def reopen(folder: Path, given: dict, config: dict) -> tuple[dict, Checkpoint | 
             )
     if checkpoint is None:
         return settings, None
-    if settings["max_epoch"] < checkpoint.epoch:
+    # An epoch that was not evaluated cannot be the last one any more.
+    if settings["max_epoch"] < checkpoint.epoch + (checkpoint.rows[-1].split != "test"):
         raise UsageError(
             f"max_epoch is {settings['max_epoch']}, but {folder} has {checkpoint.epoch} epochs behind it: give more"
         )
     return settings, checkpoint.going_on_to(settings)
+
+
+def _has_trained(path: Path) -> bool:
+    """Whether this metrics.csv goes beyond the first epoch. A killed process may not have come to write it."""
+    if not path.exists():
+        return False
+    whole_lines = path.read_text(encoding="utf-8", errors="replace").rpartition("\n")[0]
+    return any(row.epoch > 1 for row in parse_metrics(whole_lines.splitlines(), path))

@@ -7,6 +7,7 @@ import argparse
 import hashlib
 import json
 import math
+import os
 import re
 import sys
 from itertools import pairwise
@@ -71,9 +72,11 @@ def run_command(main) -> None:
         code = 130
     except Exception as error:
         code = getattr(error, "exit_code", 1)
-        if code == 1 and not isinstance(error, (OSError, ImportError)):
+        if code == 1 and not isinstance(error, (OSError, ImportError, MemoryError)):
             raise
         hint = ": pip install -r requirements.txt" if isinstance(error, ImportError) else ""
+        if isinstance(error, MemoryError):
+            error = f"more memory is needed than there is ({error}): give fewer or narrower layers, or less data"
         print(f"{command}: {error}{hint}", file=sys.stderr)
     sys.exit(code)
 
@@ -96,10 +99,10 @@ def resolve(config: dict, given: dict) -> dict:
         "activation": _choice(settings["activation"], "activation", ACTIVATIONS),
         "loss": _choice(settings["loss"], "loss", LOSSES, suffix="Loss"),
         "margin": _number(settings, "margin", lambda x: x > 0, "a number above 0"),
-        "init_std": _number(settings, "init_std", lambda x: x >= 0, "a number from 0"),
+        "init_std": _number(settings, "init_std", lambda x: 0 <= x <= 1e37, "a number from 0 to 1e37 (float32)"),
         "seed": _whole(settings, "seed", 0),
-        "data_dir": str(settings["data_dir"]),
-        "threads": "auto" if settings["threads"] == "auto" else _whole(settings, "threads", 1, "auto or "),
+        "data_dir": _path(settings["data_dir"], "data_dir"),
+        "threads": "auto" if settings["threads"] == "auto" else _whole(settings, "threads", 1, "auto or ", 10_000),
     }
     if checked["hidden"] and checked["activation"] == "None":
         raise UsageError("activation None goes without hidden layers only: give Relu, Sigmoid or Gelu, or -n 0")
@@ -113,9 +116,11 @@ def resolve(config: dict, given: dict) -> dict:
 def read_config(path: Path, config: dict) -> dict:
     """All settings: config with those of a run's config.json laid over it, checked. ConfigError names what is wrong."""
     try:
-        if path.stat().st_size > CONFIG_LIMIT:
+        with open(path, "rb") as file:
+            content = file.read(CONFIG_LIMIT + 1)
+        if len(content) > CONFIG_LIMIT:
             raise ConfigError(f"{path} has more than {CONFIG_LIMIT:,} bytes: give the config.json of a run")
-        settings = json.loads(path.read_text(encoding="utf-8"))["settings"]
+        settings = json.loads(content.decode())["settings"]
         return resolve(config, dict(settings))
     except UsageError as error:
         raise ConfigError(f"{path}: {error}") from None
@@ -167,15 +172,27 @@ def _number(settings: dict, key: str, allowed, expected: str) -> float:
     return number
 
 
-def _whole(settings: dict, key: str, least: int, before: str = "") -> int:
+def _whole(settings: dict, key: str, least: int, before: str = "", most: float = math.inf) -> int:
     value = settings[key]
     if not _is_whole(value) or value < least:
         raise UsageError(f"{key} is {value!r}: give {before}a whole number from {least}")
+    if value > most:
+        raise UsageError(f"{key} is {value!r}: give {before}a whole number up to {most}")
     return int(value)
 
 
 def _is_whole(value) -> bool:
     return not isinstance(value, bool) and hasattr(value, "__index__")
+
+
+def _path(value, key: str) -> str:
+    try:
+        path = os.fspath(value)
+        if isinstance(path, str) and b"\0" not in os.fsencode(path):
+            return path
+    except (TypeError, UnicodeError):
+        pass
+    raise UsageError(f"{key} is {value!r}: give the path of a folder")
 
 
 def _widths(value) -> list[int]:

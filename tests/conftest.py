@@ -1,5 +1,48 @@
-"""Before any test: matplotlib keeps its font list in the project's folder, not in the user's home."""
+"""Before any test: matplotlib keeps its font list in the project's folder, not in the user's home.
+
+And what the tests of faults share: a small data set, a process that trains on it, runs that nobody disturbed.
+"""
+
+import sys
+
+import pytest
 
 from curves import use_project_cache
 
 use_project_cache()
+
+
+@pytest.fixture(scope="session")
+def small_data(tmp_path_factory):
+    from idx_files import small_set, write_set
+
+    return write_set(tmp_path_factory.mktemp("data") / "kleine dätä", small_set())
+
+
+@pytest.fixture(scope="session")
+def trainer(small_data):
+    if not sys.platform.startswith("linux"):
+        pytest.skip("forks a process that has NumPy loaded, and watches it as Linux allows")
+    from faults import Trainer
+
+    trainer = Trainer(small_data)
+    yield trainer
+    trainer.close()
+
+
+@pytest.fixture(scope="session")
+def undisturbed(trainer, tmp_path_factory):
+    """The folder of the whole run of a case (faults.CASES) of so many epochs, picture included."""
+    from faults import CASES
+    from wholeness import only
+
+    made = {}
+
+    def run(case, epochs=3):
+        if (case, epochs) not in made:
+            place = tmp_path_factory.mktemp("undisturbed")
+            assert trainer.run(place, "--max-epoch", epochs, *CASES[case]).code == 0
+            made[case, epochs] = only(place / "runs")
+        return made[case, epochs]
+
+    return run

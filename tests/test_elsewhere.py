@@ -1,0 +1,70 @@
+"""Anywhere: folders with spaces and letters of any script, another working directory, no home, no warnings."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from faults import ROOT, TIMEOUT
+from idx_files import small_set, write_set
+from wholeness import assert_same, assert_sound, assert_whole_picture, only
+
+FLAGS = ["--quiet", "--momentum", 0.5]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return write_set(tmp_path_factory.mktemp("data") / "ðata und 数字 %41", small_set())
+
+
+@pytest.fixture
+def command(tmp_path):
+    def run(*arguments, before=(), **how):
+        how = {"cwd": tmp_path, "env": os.environ | {"PYTHONIOENCODING": "utf-8"}} | how
+        process = subprocess.run(
+            [sys.executable, *before, str(ROOT / "run_mlp.py"), *map(str, arguments)],
+            capture_output=True,
+            encoding="utf-8",
+            timeout=TIMEOUT,
+            **how,
+        )
+        assert (process.returncode, process.stderr) == (0, "")
+        return process.stdout
+
+    return run
+
+
+def test_spaces_and_letters_of_any_script_in_every_path(command, data, tmp_path):
+    runs, plots = tmp_path / "läufe a b", tmp_path / "bilder ☂"
+    output = command(*FLAGS, "--max-epoch", 1, "--data-dir", data, "--run-dir", runs, "--plot-dir", plots)
+    folder = only(runs)
+    assert "bilder ☂" in output
+    again = tmp_path / "nochmal é"
+    command(*FLAGS, "--no-plot", "--config", folder / "config.json", "--run-dir", again, "--max-epoch", 2)
+    command(*FLAGS, "--resume", folder, "--max-epoch", 2, "--plot-dir", plots)
+    assert_sound(folder)
+    assert_same(folder, only(again))
+    (picture,) = plots.iterdir()
+    assert_whole_picture(picture)
+
+
+def test_relative_paths_are_from_the_working_directory_and_a_run_may_be_resumed_from_inside(command, data, tmp_path):
+    command(*FLAGS, "--max-epoch", 1, "--data-dir", os.path.relpath(data, tmp_path), "--run-dir", "r", "--no-plot")
+    folder = only(tmp_path / "r")
+    output = command(*FLAGS, "--resume", ".", "--max-epoch", 2, "--plot-dir", tmp_path / "p", cwd=folder)
+    assert f"{folder.name}.png" in output
+    assert [path.name for path in (tmp_path / "p").iterdir()] == [f"{folder.name}.png"]
+    command(*FLAGS, "--resume", f"r/../r/{folder.name}/", "--max-epoch", 3, "--plot-dir", "p")
+    assert [path.name for path in (tmp_path / "p").iterdir()] == [f"{folder.name}.png"]
+    assert_sound(folder)
+
+
+def test_without_a_home_and_with_every_warning_an_error(command, data, tmp_path):
+    kept = {key: os.environ[key] for key in ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH") if key in os.environ}
+    where = ["--run-dir", "r", "--plot-dir", "p", "--data-dir", data]
+    strict = {"before": ["-W", "error", "-X", "utf8"], "env": kept}
+    command(*FLAGS, "--max-epoch", 2, *where, "--probe", 0, 1, **strict)
+    folder = only(tmp_path / "r")
+    command(*FLAGS, "--resume", folder, "--max-epoch", 3, "--plot-dir", "p", **strict)
+    assert_sound(folder)
+    assert_whole_picture(only(tmp_path / "p"))
