@@ -107,7 +107,7 @@ def killed_before_every_file_operation(lab: Lab, quick: bool) -> Iterator[Callab
     for case in CASES:
         operations = lab.quiet_run(*probed(case)).operations  # with a picture
         draw = case == "batches that divide"
-        for at in range(1, operations + 1, 20 if quick else 1):
+        for at in range(7, operations + 1, 18) if quick else range(1, operations + 1):
             yield partial(kill, lab, probed(case), draw, at=at)
 
 

@@ -32,7 +32,7 @@ def trainer(small_data):
 
 @pytest.fixture(scope="session")
 def undisturbed(trainer, tmp_path_factory):
-    """The folder of the whole run of a case (faults.CASES) of so many epochs, picture included."""
+    """The folder of the whole run of a case (faults.CASES) of so many epochs."""
     from faults import CASES
     from wholeness import only
 
@@ -41,7 +41,7 @@ def undisturbed(trainer, tmp_path_factory):
     def run(case, epochs=3):
         if (case, epochs) not in made:
             place = tmp_path_factory.mktemp("undisturbed")
-            assert trainer.run(place, "--max-epoch", epochs, *CASES[case]).code == 0
+            assert trainer.run(place, "--quiet", "--no-plot", "--max-epoch", epochs, *CASES[case]).code == 0
             made[case, epochs] = only(place / "runs")
         return made[case, epochs]
 
