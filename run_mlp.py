@@ -15,6 +15,7 @@ import time
 from functools import partial
 from pathlib import Path
 
+from running import folder as run_folder
 from running import output
 from running.flags import parse
 from running.settings import ROOT, UsageError, chosen_threads, read_config, resolve, run_command
@@ -142,7 +143,7 @@ def run(settings: dict, options: argparse.Namespace, folder: Path, lock: int, ch
         data = load_dataset(ROOT / settings["data_dir"])
     except BaseException:
         if not options.resume:  # nothing was trained: leave no empty run behind
-            output.discard(folder, lock)
+            run_folder.discard(folder, lock)
         raise
     if options.dry_run:
         data = data._replace(
@@ -161,16 +162,16 @@ def run(settings: dict, options: argparse.Namespace, folder: Path, lock: int, ch
         checkpoint.check_size([data.train_images.shape[1], *settings["hidden"], len(data.classes)])
     for remark in output.remarks(settings, data):
         print(f"run_mlp.py: {remark}", file=sys.stderr)
-    output.check_held(folder, lock)
+    run_folder.check_held(folder, lock)
     output.write_config(folder / "config.json", settings, data)
-    output.check_held(folder, lock)
+    run_folder.check_held(folder, lock)
     if options.resume:
         output.cut_probe_csv(folder, checkpoint.epoch if checkpoint else -1)
     code, trouble = 0, ""
     with output.Watch(folder, settings, output.identity(data), options.quiet, checkpoint) as watch:
 
         def on_epoch(epoch: int, model, order) -> None:
-            output.check_held(folder, lock)
+            run_folder.check_held(folder, lock)
             if epoch in options.probe:
                 loss = build(settings, data.train_images.shape[1], len(data.classes))[1]
                 output.add_to_probe_csv(folder, probe(epoch, model, loss, data.train_images, data.train_labels))
@@ -200,10 +201,10 @@ def run(settings: dict, options: argparse.Namespace, folder: Path, lock: int, ch
                 f"python run_mlp.py --resume {folder} goes on"
             )
         except OSError as error:
-            code, model = 1, None if error.filename or isinstance(error, output.Gone) else watch.model
-            trouble = output.lost(error, folder, lock)
+            code, model = 1, None if error.filename or isinstance(error, run_folder.Gone) else watch.model
+            trouble = run_folder.lost(error, folder, lock)
         if model is not None:
-            output.check_held(folder, lock)
+            run_folder.check_held(folder, lock)
             model.save(folder / "model.npz")
     if code:
         print(f"run_mlp.py: {trouble}", file=sys.stderr)
@@ -218,8 +219,8 @@ def main(arguments: list[str]) -> int:
     if options.resume:
         from running.resume import reopen
 
-        lock = output.hold(options.resume)
-        output.clean(options.resume)
+        lock = run_folder.hold(options.resume)
+        run_folder.clean(options.resume)
         settings, checkpoint = reopen(options.resume, given, config)
     else:
         base = read_config(options.config, config) if options.config else config
@@ -227,10 +228,10 @@ def main(arguments: list[str]) -> int:
     if any(not 0 <= epoch <= settings["max_epoch"] for epoch in options.probe):
         raise UsageError(f"--probe is {options.probe}: give epochs from 0 to {settings['max_epoch']}")
     if options.resume:
-        folder, picture = options.resume, output.picture_of(options.resume, options)
+        folder, picture = options.resume, run_folder.picture_of(options.resume, options)
     else:
-        folder, picture = output.reserve(settings, options)
-        lock = output.hold(folder)
+        folder, picture = run_folder.reserve(settings, options)
+        lock = run_folder.hold(folder)
     if not options.quiet:
         print(f"{folder.name}: loading the data", flush=True)
     # The data is gone when run returns: matplotlib comes in after it, not on top of it.
@@ -243,7 +244,7 @@ def main(arguments: list[str]) -> int:
         curves.use_project_cache()
         try:
             figure = curves.draw([curves.Curve(folder.name, [rows], steps=curves.steps_of(folder))])
-            picture = output.save_picture(figure, picture, folder)
+            picture = run_folder.save_picture(figure, picture, folder)
         except OSError:
             print(output.summary(rows, folder, None))
             raise
