@@ -6,8 +6,8 @@ from pathlib import Path
 from running.settings import ROOT, Parser, UsageError
 
 EXAMPLES = """examples, with the time on one core of a server and the final test accuracy:
-  python run_mlp.py                               31 s   97.6 %
-  python run_mlp.py -n 2 -a Gelu -l Hinge -b 100  21 s   97.5 %
+  python run_mlp.py                               30 s   97.6 %
+  python run_mlp.py -n 2 -a Gelu -l Hinge -b 100  23 s   97.5 %
   python run_mlp.py -n 0 -l Euclidean -b 100       4 s   85.4 %
   python run_mlp.py --dry-run                      1 s   the whole path on 500 images, says nothing of accuracy
 
