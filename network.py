@@ -11,7 +11,7 @@ import numpy as np
 
 import layers as layer_types
 from layers import Linear, sgd_step
-from utils import read_npz, whole_file
+from utils import read_npz, write_npz
 
 FILE_FORMAT = "mlp-weights-1"
 
@@ -130,8 +130,7 @@ class Network:
                 arrays |= {f"{position}.W": layer.W, f"{position}.b": layer.b}
             architecture.append(entry)
         header = json.dumps({"format": FILE_FORMAT, "dtype": str(self.params.dtype), "layers": architecture})
-        with whole_file(path) as file:
-            np.savez(file, architecture=np.array(header), **arrays)
+        write_npz(path, {"architecture": np.array(header)} | arrays)
 
     @classmethod
     def load(cls, path) -> "Network":

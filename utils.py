@@ -75,8 +75,16 @@ def parse_metrics(lines: Iterable[str], source) -> list[Row]:
     return rows
 
 
+def write_npz(path, arrays: dict[str, np.ndarray]) -> None:
+    """What np.savez writes, whole or not at all. np.savez itself may leave its archive open when the disk is full."""
+    with whole_file(path) as file, zipfile.ZipFile(file, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as part:
+                np.lib.format.write_array(part, np.asanyarray(array), allow_pickle=False)
+
+
 def read_npz(path) -> dict[str, np.ndarray]:
-    """The arrays of an .npz file that np.savez wrote, by name. ValueError, OSError or BadZipFile if it is not one.
+    """The arrays of an .npz file that write_npz wrote, by name. ValueError, OSError or BadZipFile if it is not one.
 
     What a hostile file can take is bounded by its own size: arrays are stored uncompressed, share no bytes, and each
     must be as long as its header says before memory is given to it. No pickle is read.

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from layers import Linear
-from utils import Row, csv_line, parse_metrics, read_npz, whole_file
+from utils import Row, csv_line, parse_metrics, read_npz, write_npz
 
 FILE_FORMAT = "mlp-checkpoint-1"
 
@@ -66,8 +66,7 @@ class Checkpoint(NamedTuple):
         state = {"format": FILE_FORMAT, "settings": self.settings, "data": self.data, "epoch": self.epoch}
         texts = {"state": json.dumps(state | {"order": self.order}), "metrics": self.metrics}
         arrays = {name: np.frombuffer(text.encode(), np.uint8) for name, text in texts.items()}
-        with whole_file(path) as file:
-            np.savez(file, params=self.params, velocity=self.velocity, **arrays)
+        write_npz(path, {"params": self.params, "velocity": self.velocity} | arrays)
 
     @classmethod
     def load(cls, path: Path) -> "Checkpoint":

@@ -63,8 +63,12 @@ def test_without_a_home_and_with_every_warning_an_error(command, data, tmp_path)
     kept = {key: os.environ[key] for key in ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH") if key in os.environ}
     where = ["--run-dir", "r", "--plot-dir", "p", "--data-dir", data]
     strict = {"before": ["-W", "error", "-X", "utf8"], "env": kept}
-    command(*FLAGS, "--max-epoch", 2, *where, "--probe", 0, 1, **strict)
+    # Some versions of matplotlib warn by themselves, when its parser is newer than it.
+    alone = [sys.executable, *strict["before"], "-c", "import matplotlib.figure"]
+    draw = [] if subprocess.run(alone, env=kept, capture_output=True).returncode == 0 else ["--no-plot"]
+    command(*FLAGS, *draw, "--max-epoch", 2, *where, "--probe", 0, 1, **strict)
     folder = only(tmp_path / "r")
-    command(*FLAGS, "--resume", folder, "--max-epoch", 3, "--plot-dir", "p", **strict)
+    command(*FLAGS, *draw, "--resume", folder, "--max-epoch", 3, "--plot-dir", "p", **strict)
     assert_sound(folder)
-    assert_whole_picture(only(tmp_path / "p"))
+    if not draw:
+        assert_whole_picture(only(tmp_path / "p"))

@@ -402,11 +402,11 @@ def test_a_save_that_fails_leaves_the_old_file_and_no_part_of_a_new_one(tmp_path
     model.save(path)
     before = path.read_bytes()
 
-    def full_disk(file, **arrays):
-        file.write(b"PK half of it")
+    def full_disk(part, array, **how):
+        part.write(b"half of it")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(np, "savez", full_disk)
+    monkeypatch.setattr(np.lib.format, "write_array", full_disk)
     for target in (path, tmp_path / "new.npz"):
         with pytest.raises(OSError, match="No space left"):
             model.save(target)
