@@ -114,7 +114,10 @@ class Linear(Layer):
 
     def backward_parameters(self, grad_output: np.ndarray) -> None:
         """The half of backward that a network's first layer needs: grad_W and grad_b, without dE/dx."""
-        np.dot(self._input.T, grad_output, out=self._grad_W)  # a batch of one leaves BLAS in matmul
+        # For a batch of one matmul leaves BLAS; dot does not, but it takes numbers of one type alone.
+        one_type = self._input.dtype == grad_output.dtype == self._grad_W.dtype
+        product = np.dot if one_type else np.matmul
+        product(self._input.T, grad_output, out=self._grad_W)
         grad_output.sum(axis=0, out=self._grad_b)
 
     def update(self, config: dict) -> None:

@@ -1,8 +1,9 @@
 """A network: layers in a row, whose parameters live in one flat vector.
 
-All parameters are one vector (`params`), all gradients a second (`grads`), the momentum a third (`velocity`); each
-layer's W, b, grad_W and grad_b are views into them. So a step of SGD is a few whole-vector operations at any depth,
-and the state of training is three arrays. The layers themselves are in layers.py, the loop in solve_net.py.
+All parameters are one vector (`params`), all gradients a second (`grads`, which `update` uses up), the momentum a third
+(`velocity`); each layer's W, b, grad_W and grad_b are views into them. So a step of SGD is a few whole-vector
+operations at any depth, and the state of training is three arrays. The layers themselves are in layers.py, the loop in
+solve_net.py.
 """
 
 import json

@@ -3,13 +3,14 @@
     python run_mlp.py                       the settings of `config` below
     python run_mlp.py -n 2 -a Gelu -b 100   a flag beats `config`; see --help for all of them
 
-A run leaves runs/<name>/config.json, metrics.csv and model.npz, and plots/<name>.png.
+A run leaves runs/<name>/config.json, metrics.csv, checkpoint.npz and model.npz, and plots/<name>.png.
 The settings to edit are in `config`; what may be said there is in running/settings.py, the loop in solve_net.py.
 """
 
 import argparse
 import itertools
 import math
+import signal
 import sys
 import time
 from functools import partial
@@ -72,9 +73,10 @@ def train(given: dict | None = None, data=None, on_record=None, on_epoch=None, c
 
     records: a list of utils.Row, the rows of metrics.csv. data: a load_data.Dataset; settings["data_dir"] is read if
     None. on_record(row) sees each row as it is made; on_epoch(epoch, network, order) the network and the generator
-    that shuffles, at epoch 0 and after each. From a running.checkpoint.Checkpoint it goes on to max_epoch, to the bit
-    as if it had not been stopped. Writes and prints nothing. Raises running.settings.UsageError, load_data.DataError,
-    and solve_net.Diverged when the loss is no longer a finite number.
+    that shuffles, at epoch 0 and after each epoch (its gradients are used up by then: layers.sgd_step). From a
+    running.checkpoint.Checkpoint it goes on to max_epoch, to the bit as if it had not been stopped. Writes and prints
+    nothing. Raises running.settings.UsageError, load_data.DataError, and solve_net.Diverged when the loss is no longer
+    a finite number.
     """
     settings = resolve(config, given or {})
     import numpy as np
@@ -135,16 +137,17 @@ def train(given: dict | None = None, data=None, on_record=None, on_epoch=None, c
 
 def run(settings: dict, options: argparse.Namespace, folder: Path, lock: int, checkpoint=None) -> tuple[int, list]:
     """Train into the folder, on from the checkpoint. Returns the exit code and the rows; what was done is saved."""
-    from load_data import DataError, load_dataset
-    from running.probe import probe
-    from solve_net import Diverged
-
     try:
+        from load_data import DataError, load_dataset
+
         data = load_dataset(ROOT / settings["data_dir"])
     except BaseException:
         if not options.resume:  # nothing was trained: leave no empty run behind
             run_folder.discard(folder, lock)
         raise
+    from running.probe import probe
+    from solve_net import Diverged
+
     if options.dry_run:
         data = data._replace(
             train_images=data.train_images[:500].copy(),
@@ -158,57 +161,63 @@ def run(settings: dict, options: argparse.Namespace, folder: Path, lock: int, ch
             f"{settings['data_dir']} does not hold the data that {folder} is trained on: give --data-dir, "
             "or start a dry run anew"
         )
+    pixels, class_count = data.train_images.shape[1], len(data.classes)
     if checkpoint is not None:
-        checkpoint.check_size([data.train_images.shape[1], *settings["hidden"], len(data.classes)])
+        checkpoint.check_size([pixels, *settings["hidden"], class_count])
     for remark in output.remarks(settings, data):
         print(f"run_mlp.py: {remark}", file=sys.stderr)
-    run_folder.check_held(folder, lock)
-    output.write_config(folder / "config.json", settings, data)
-    run_folder.check_held(folder, lock)
-    if options.resume:
-        output.cut_probe_csv(folder, checkpoint.epoch if checkpoint else -1)
-    code, trouble = 0, ""
-    with output.Watch(folder, settings, output.identity(data), options.quiet, checkpoint) as watch:
+    code, trouble, params, watch = 0, "", None, None
 
-        def on_epoch(epoch: int, model, order) -> None:
-            run_folder.check_held(folder, lock)
-            if epoch in options.probe:
-                loss = build(settings, data.train_images.shape[1], len(data.classes))[1]
-                output.add_to_probe_csv(folder, probe(epoch, model, loss, data.train_images, data.train_labels))
-            watch.on_epoch(epoch, model, order)
+    def on_epoch(epoch: int, model, order) -> None:
+        run_folder.check_held(folder, lock)
+        if epoch in options.probe:
+            loss = build(settings, pixels, class_count)[1]
+            output.add_to_probe_csv(folder, probe(epoch, model, loss, data.train_images, data.train_labels))
+        watch.on_epoch(epoch, model, order)
 
-        try:
+    try:
+        run_folder.check_held(folder, lock)
+        output.begin(folder, settings, data, checkpoint, options.probe)
+        with output.Watch(folder, settings, output.identity(data), options.quiet, checkpoint) as watch:
             _, model = train(settings, data, watch.on_record, on_epoch, checkpoint)
-        except Diverged as error:
-            from running.autopsy import first_not_finite
-
-            code = Diverged.exit_code
-            rate, std = settings["learning_rate"], settings["init_std"]
-            sizes = data.train_images.shape[1], len(data.classes)
-            first = first_not_finite(*build(settings, *sizes), settings, data, watch.last)
-            model = build(settings, *sizes)[0]
-            model.params[:] = watch.last.params
-            advice = f"try {rate / 10:g}" if watch.rows[-1].epoch else f"try a smaller init_std than {std:g}"
-            trouble = (
-                f"training diverged in epoch {watch.rows[-1].epoch}: {error}; {first}, at learning rate {rate}: "
-                f"{advice}; model.npz holds the weights after epoch {watch.last.epoch}"
-            )
-        except KeyboardInterrupt:
-            code, model = 130, watch.model
-            epoch = watch.last.epoch + 1 if watch.last else 1
-            trouble = (
-                f"interrupted in epoch {epoch}: the model and the curves so far are kept; "
-                f"python run_mlp.py --resume {folder} goes on"
-            )
-        except OSError as error:
-            code, model = 1, None if error.filename or isinstance(error, run_folder.Gone) else watch.model
-            trouble = run_folder.lost(error, folder, lock)
-        if model is not None:
+        params = model.params
+    except Diverged as error:
+        code, params = Diverged.exit_code, watch.last.params
+        trouble = f"training diverged in epoch {watch.rows[-1].epoch}: {error}"
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one must not stop the saving
+        code, params = 130, watch and watch.params()
+        epoch = watch.last.epoch + 1 if watch and watch.last else 1
+        trouble = (
+            f"interrupted in epoch {epoch}: the model and the curves so far are kept; "
+            f"{run_folder.go_on(folder, options)} goes on"
+        )
+    except OSError as error:
+        code, trouble = 1, run_folder.lost(error, folder, lock, options)
+        params = None if error.filename or isinstance(error, run_folder.Gone) else watch and watch.params()
+    try:
+        if params is not None:
             run_folder.check_held(folder, lock)
+            model = build(settings, pixels, class_count)[0]
+            model.params[:] = params
             model.save(folder / "model.npz")
+    except OSError as error:
+        code, trouble = 1, run_folder.lost(error, folder, lock, options)
+    if code == Diverged.exit_code:
+        trouble += output.advice(settings, watch, _first_not_finite(settings, data, watch.last))
     if code:
         print(f"run_mlp.py: {trouble}", file=sys.stderr)
-    return code, watch.rows
+    return code, watch.rows if watch else []
+
+
+def _first_not_finite(settings: dict, data, last) -> str:
+    from running.autopsy import first_not_finite
+
+    try:
+        model, loss, order = build(settings, data.train_images.shape[1], len(data.classes))
+        return first_not_finite(model, loss, order, settings, data, last)
+    except KeyboardInterrupt:
+        return "which layer went first was not looked for to the end"
 
 
 def main(arguments: list[str]) -> int:
@@ -220,8 +229,8 @@ def main(arguments: list[str]) -> int:
         from running.resume import reopen
 
         lock = run_folder.hold(options.resume)
-        run_folder.clean(options.resume)
         settings, checkpoint = reopen(options.resume, given, config)
+        run_folder.clean(options.resume)
     else:
         base = read_config(options.config, config) if options.config else config
         settings = resolve(base, given)

@@ -7,6 +7,7 @@ import hashlib
 import itertools
 import json
 import os
+import shlex
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -101,8 +102,9 @@ def check_held(folder: Path, lock: int) -> None:
 
 def clean(folder: Path) -> None:
     """Remove what a killed process was writing (utils.whole_file). The folder must be held."""
-    for path in folder.glob(".*.part"):
-        path.unlink(missing_ok=True)
+    for name in ("config.json", "metrics.csv", "checkpoint.npz", "model.npz", "probe.csv"):
+        for path in folder.glob(f".{name}.*.part"):
+            path.unlink(missing_ok=True)
 
 
 def discard(folder: Path, lock: int) -> None:
@@ -150,7 +152,15 @@ def save_picture(figure, picture: Path, folder: Path) -> Path:
             continue
 
 
-def lost(error: OSError, folder: Path, lock: int) -> str:
+def go_on(folder: Path, options: argparse.Namespace) -> str:
+    """The command that goes on with this run."""
+    words = ["python", "run_mlp.py", "--resume", folder]
+    words += ["--plot-dir", options.plot_dir] if options.plot_dir else []
+    words += ["--probe", *options.probe] if options.probe else []
+    return shlex.join(map(str, words))
+
+
+def lost(error: OSError, folder: Path, lock: int, options: argparse.Namespace) -> str:
     """What to say when the system refuses to write."""
     try:
         check_held(folder, lock)
@@ -158,5 +168,5 @@ def lost(error: OSError, folder: Path, lock: int) -> str:
         return str(gone)
     return (
         f"{error.filename or 'the output'} cannot be written ({error.strerror}): mend that, and "
-        f"python run_mlp.py --resume {folder} goes on from the last whole epoch"
+        f"{go_on(folder, options)} goes on from the last whole epoch"
     )

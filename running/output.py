@@ -81,18 +81,47 @@ class Watch:
         if epoch:
             self.last.save(self.folder / "checkpoint.npz")
 
+    def params(self):
+        """The weights of this moment, or those of the last whole epoch if they are not finite; None before training."""
+        import numpy as np
+
+        if self.model is not None and np.isfinite(self.model.params).all():
+            return self.model.params
+        return self.last.params if self.last else None
+
     def __exit__(self, *error) -> None:
         self.metrics.close()
         if self.bar is not None:
             self.bar.close()
 
 
-def cut_probe_csv(folder: Path, epoch: int) -> None:
-    """Leave what was looked at up to this epoch: a resumed run looks at the epochs after it again."""
+def begin(folder: Path, settings: dict, data, checkpoint, probe: list[int]) -> None:
+    """Bring the folder's files to where training begins: at the checkpoint, or at the beginning if it is None."""
+    done = checkpoint.epoch if checkpoint else -1
+    behind = sorted(epoch for epoch in set(probe) - cut_probe_csv(folder, done) if epoch <= done)
+    if behind:
+        print(f"run_mlp.py: --probe: epochs {behind} are behind this run and not looked at", file=sys.stderr)
+    if checkpoint and checkpoint.settings != settings:
+        # The next --resume goes on to the new max_epoch, also if this one is stopped in its first epoch.
+        checkpoint._replace(settings=settings).save(folder / "checkpoint.npz")
+    if done < settings["max_epoch"]:  # otherwise nothing more is made, by this machine or another
+        write_config(folder / "config.json", settings, data)
+
+
+def advice(settings: dict, watch: Watch, first: str) -> str:
+    """What to add when training has diverged."""
+    rate, std = settings["learning_rate"], settings["init_std"]
+    better = f"try {rate / 10:g}" if watch.rows[-1].epoch else f"try a smaller init_std than {std:g}"
+    kept = f"model.npz holds the weights after epoch {watch.last.epoch}"
+    return f"; {first}, at learning rate {rate}: {better}; {kept}"
+
+
+def cut_probe_csv(folder: Path, epoch: int) -> set[int]:
+    """Leave what was looked at up to this epoch: a resumed run looks at the epochs after it again. What is left."""
     from running.probe import ProbeRow
     from utils import MetricsError, whole_file
 
-    path = folder / "probe.csv"
+    path, held = folder / "probe.csv", set()
     if path.exists():
         header, *lines = path.read_bytes().splitlines(keepends=True) or [b""]
         fields = ",".join(ProbeRow._fields).encode()
@@ -100,10 +129,12 @@ def cut_probe_csv(folder: Path, epoch: int) -> None:
             if header.rstrip() != fields or any(line.count(b",") != fields.count(b",") for line in lines):
                 raise ValueError
             kept = [line for line in lines if int(line.split(b",")[0]) <= epoch]
+            held = {int(line.split(b",")[0]) for line in kept}
         except ValueError:
             raise MetricsError(f"{path} is not a probe.csv of this program: take it away, and resume again") from None
         with whole_file(path) as file:
             file.writelines([header, *kept])
+    return held
 
 
 def add_to_probe_csv(folder: Path, rows: list) -> None:

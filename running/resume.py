@@ -50,8 +50,13 @@ def reopen(folder: Path, given: dict, config: dict) -> tuple[dict, Checkpoint | 
 
 
 def _has_trained(path: Path) -> bool:
-    """Whether this metrics.csv goes beyond the first epoch. A killed process may not have come to write it."""
+    """Whether this metrics.csv is of more than a run stopped in its first epoch, which begins again.
+
+    A killed process may not have come to write it, or to save a model after its first epoch.
+    """
     if not path.exists():
         return False
     whole_lines = path.read_text(encoding="utf-8", errors="replace").rpartition("\n")[0]
-    return any(row.epoch > 1 for row in parse_metrics(whole_lines.splitlines(), path))
+    ended = path.with_name("model.npz").exists()
+    rows = parse_metrics(whole_lines.splitlines(), path)
+    return any(row.epoch > 1 or (ended and row.epoch == 1 and row.split == "test") for row in rows)

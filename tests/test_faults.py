@@ -5,6 +5,7 @@ The campaigns in their short form (tests/torture.py is the long one), and the fa
 
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -88,7 +89,8 @@ def test_a_refused_write_names_the_file_and_the_command_that_goes_on(trainer, un
     folder = only(tmp_path / "runs")
     assert ended.code == 1
     assert "checkpoint.npz cannot be written (File too large)" in ended.sentence
-    assert f"python run_mlp.py --resume {folder} goes on" in ended.sentence
+    command = shlex.join(["python", "run_mlp.py", "--resume", str(folder), "--plot-dir", str(tmp_path / "plots")])
+    assert f"{command} goes on" in ended.sentence
     assert_sound(folder)
     assert trainer.resume(folder, *QUIET).code == 0
     assert_same(folder, undisturbed("batches that divide"))

@@ -317,6 +317,20 @@ def test_somebody_else_s_layer_gets_the_same_gradients_as_ours_in_its_place():
     np.testing.assert_allclose(last.grad_W, same.layers[2].grad_W, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.parametrize(
+    "inputs, grads", [(np.float64, np.float32), (np.float32, np.float64), (np.float64, np.float64)]
+)
+@pytest.mark.parametrize("count", [1, 5])
+def test_numbers_of_another_type_than_the_weights_give_their_gradients_too(inputs, grads, count):
+    rng = np.random.default_rng(23)
+    layer = ours(rng, 4, 3)
+    x, grad = rng.normal(size=(count, 4)).astype(inputs), rng.normal(size=(count, 3)).astype(grads)
+    layer.forward(x)
+    layer.backward(grad)
+    assert layer.grad_W.dtype == np.float32
+    np.testing.assert_allclose(layer.grad_W, x.T @ grad, rtol=1e-5, atol=1e-6)
+
+
 class FrozenRows(Linear):
     """A Linear of somebody's own: no gradient for its first row, and a step that is half as long."""
 

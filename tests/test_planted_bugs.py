@@ -21,7 +21,7 @@ class Bug(NamedTuple):
     mistake: str | None  # the catalogue's name for it; None: caught, but in no catalogue
 
 
-GRAD_W = "np.dot(self._input.T, grad_output, out=self._grad_W)"
+GRAD_W = "product(self._input.T, grad_output, out=self._grad_W)"
 GRAD_B = "grad_output.sum(axis=0, out=self._grad_b)"
 GRAD_X = "return grad_output @ self._W.T"
 RELU = "return grad_output * (self._input > 0)"
@@ -43,8 +43,8 @@ LAYER_BUGS = [
     # Linear
     Bug("Linear", GRAD_W, GRAD_W + "\n        self._grad_W /= len(grad_output)", "over-n"),
     Bug("Linear", GRAD_W, "self._grad_W += self._input.T @ grad_output", "accumulated"),
-    Bug("Linear", GRAD_W, "np.dot(self._input.T, -grad_output, out=self._grad_W)", "opposite-sign"),
-    Bug("Linear", GRAD_W, "np.dot(self._input[-1:].T, grad_output[-1:], out=self._grad_W)", "last-sample"),
+    Bug("Linear", GRAD_W, "product(self._input.T, -grad_output, out=self._grad_W)", "opposite-sign"),
+    Bug("Linear", GRAD_W, "product(self._input[-1:].T, grad_output[-1:], out=self._grad_W)", "last-sample"),
     Bug("Linear", GRAD_W, "pass", "zero"),
     Bug("Linear", GRAD_W, GRAD_W + "\n        self._grad_W += self._W", "with-decay"),
     Bug("Linear", GRAD_W, "np.matmul(np.abs(self._input).T, grad_output, out=self._grad_W)", "absolute-input"),

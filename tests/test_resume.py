@@ -9,7 +9,10 @@ from faults import CASES
 from idx_files import small_set, write_set
 from wholeness import assert_same, assert_sound, assert_whole_picture, contents, only
 
+from run_mlp import build, config
 from running.checkpoint import Checkpoint
+from running.output import Watch
+from running.settings import resolve
 from utils import read_metrics
 
 QUIET = ("--quiet", "--no-plot")
@@ -245,3 +248,76 @@ def test_a_checkpoint_is_all_that_changes_in_training(done):
     assert np.isfinite(checkpoint.params).all()
     assert checkpoint.order["bit_generator"] == "PCG64"
     assert checkpoint.rows == read_metrics(done / "metrics.csv")
+
+
+# ---- a resumed run that is stopped again
+
+
+def test_a_raised_max_epoch_is_kept_by_a_resume_that_is_killed(trainer, tmp_path):
+    done = trainer.run(tmp_path / "done", *QUIET, "--max-epoch", 2, *CASES["batches that divide"])
+    assert done.code == 0
+    shutil.copytree(tmp_path / "done", tmp_path / "all")
+    operations = trainer.resume(only(tmp_path / "all" / "runs"), *QUIET, "--max-epoch", 5).operations
+    kept = 0
+    for at in range(1, operations // 2, 2):
+        shutil.copytree(tmp_path / "done", tmp_path / str(at))
+        folder = only(tmp_path / str(at) / "runs")
+        assert trainer.resume(folder, *QUIET, "--max-epoch", 5, at=at).code == -9
+        stopped = Checkpoint.load(folder / "checkpoint.npz")
+        kept += stopped.epoch == 2 and stopped.settings["max_epoch"] == 5
+        assert trainer.resume(folder, *QUIET).code == 0
+        assert read_metrics(folder / "metrics.csv")[-1].epoch == stopped.settings["max_epoch"]
+    assert kept > 0
+
+
+def test_what_is_not_ours_is_not_cleared_away(trainer, run_of, tmp_path):
+    folder, _ = run_of("--max-epoch", 1)
+    (folder / ".movie.mkv.1.part").write_bytes(b"somebody's")
+    (folder / ".metrics.csv.1.part").write_bytes(b"ours")
+    strange = tmp_path / "not a run"
+    strange.mkdir()
+    (strange / ".metrics.csv.1.part").write_bytes(b"who knows whose")
+    assert trainer.resume(folder, *QUIET, "--max-epoch", 2).code == 0
+    assert trainer.resume(strange, *QUIET).code == 3
+    assert [path.name for path in folder.glob(".*.part")] == [".movie.mkv.1.part"]
+    assert [path.name for path in strange.iterdir()] == [".metrics.csv.1.part"]
+
+
+def test_a_finished_run_of_one_epoch_without_a_checkpoint_is_not_trained_again(trainer, run_of):
+    folder, _ = run_of("--max-epoch", 1)
+    (folder / "checkpoint.npz").unlink()
+    before = contents(folder)
+    ended = trainer.resume(folder, *QUIET)
+    assert ended.code == 3 and "has no checkpoint.npz" in ended.sentence
+    assert contents(folder) == before
+
+
+def test_epochs_behind_a_resumed_run_cannot_be_looked_at_and_that_is_said(trainer, run_of):
+    folder, _ = run_of("--max-epoch", 2, "--probe", 0)
+    ended = trainer.resume(folder, *QUIET, "--max-epoch", 3, "--probe", 0, 1, 3)
+    assert ended.code == 0
+    assert "--probe: epochs [1] are behind this run" in ended.sentence
+    assert {line.split(",")[0] for line in (folder / "probe.csv").read_text().splitlines()[1:]} == {"0", "3"}
+
+
+def test_a_finished_run_keeps_the_versions_it_was_made_with(trainer, run_of):
+    folder, _ = run_of("--max-epoch", 1)
+    path = folder / "config.json"
+    older = path.read_text(encoding="utf-8").replace('"numpy": "', '"numpy": "1.0 of old, not ')
+    path.write_text(older, encoding="utf-8")
+    assert trainer.resume(folder, *QUIET).code == 0
+    assert path.read_text(encoding="utf-8") == older
+
+
+def test_weights_that_are_not_finite_give_way_to_those_of_the_last_whole_epoch(tmp_path):
+    settings = resolve(config, {"hidden": [4]})
+    data = {"images": {"train": 10, "test": 5}, "sha256": {}}
+    with Watch(tmp_path, settings, data, quiet=True) as watch:
+        assert watch.params() is None
+        model, _, order = build(settings, 6, 3)
+        watch.on_epoch(0, model, order)
+        start = model.params.copy()
+        model.params += 1
+        np.testing.assert_array_equal(watch.params(), start + 1)
+        model.params[3] = np.nan
+        np.testing.assert_array_equal(watch.params(), start)
