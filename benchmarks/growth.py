@@ -1,6 +1,6 @@
 """How the program's time and memory grow with batch size, width and depth, with the limit's line in it.
 
-    python benchmarks/growth.py           about 3 minutes; leave the machine alone meanwhile
+    python benchmarks/growth.py           about 2 minutes; leave the machine alone meanwhile
     python benchmarks/growth.py --quick   a smoke test: its numbers mean nothing; goes to runs/
 
 On one core, in one process: a stretch of solve_net.train_net and as many of the limit's steps (limit.py) in turn, round

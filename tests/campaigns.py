@@ -283,7 +283,7 @@ def resume_twice(lab: Lab, count: int) -> bool:
     for one in ended:
         assert one.code == 0 or "trained by another process" in one.sentence
     lab.judge(folder, flags, killed, before)
-    return True
+    return killed.code == -9
 
 
 def resumed_at_once(lab: Lab, quick: bool) -> Iterator[Callable]:
