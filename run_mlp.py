@@ -178,6 +178,7 @@ def run(settings: dict, options: argparse.Namespace, folder: Path, lock: int, ch
     try:
         run_folder.check_held(folder, lock)
         output.begin(folder, settings, data, checkpoint, options.probe)
+        run_folder.check_held(folder, lock)
         with output.Watch(folder, settings, output.identity(data), options.quiet, checkpoint) as watch:
             _, model = train(settings, data, watch.on_record, on_epoch, checkpoint)
         params = model.params
