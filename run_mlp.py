@@ -199,7 +199,7 @@ def run(settings: dict, options: argparse.Namespace, folder: Path, lock: int, ch
     try:
         if params is not None:
             run_folder.check_held(folder, lock)
-            model = build(settings, pixels, class_count)[0]
+            model = watch.model or build(settings, pixels, class_count)[0]
             model.params[:] = params
             model.save(folder / "model.npz")
     except OSError as error:
