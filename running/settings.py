@@ -78,6 +78,10 @@ def run_command(main) -> None:
         if isinstance(error, MemoryError):
             error = f"more memory is needed than there is ({error}): give fewer or narrower layers, or less data"
         print(f"{command}: {error}{hint}", file=sys.stderr)
+    try:
+        sys.stdout.flush()
+    except OSError:  # whoever read it has gone: Python would try again at its end, and exit with 120
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code)
 
 
