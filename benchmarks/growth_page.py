@@ -185,6 +185,7 @@ def _times(panel, what: str, points: dict) -> None:
         panel.set_yscale("log")
         panel.margins(y=0.2)
         panel.yaxis.set_major_formatter("{x:g}")
+        panel.yaxis.set_minor_formatter("")
     else:
         panel.margins(y=0.25)
         panel.set_xticks(x)
