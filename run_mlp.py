@@ -189,10 +189,8 @@ def run(settings: dict, options: argparse.Namespace, folder: Path, lock: int, ch
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one must not stop the saving
         code, params = 130, watch and watch.params()
         epoch = watch.last.epoch + 1 if watch and watch.last else 1
-        trouble = (
-            f"interrupted in epoch {epoch}: the model and the curves so far are kept; "
-            f"{run_folder.go_on(folder, options)} goes on"
-        )
+        kept = "nothing was trained yet" if params is None else "the model and the curves so far are kept"
+        trouble = f"interrupted in epoch {epoch}: {kept}; {run_folder.go_on(folder, options)} goes on"
     except OSError as error:
         code, trouble = 1, run_folder.lost(error, folder, lock, options)
         params = None if error.filename or isinstance(error, run_folder.Gone) else watch and watch.params()
