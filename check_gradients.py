@@ -1,4 +1,4 @@
-"""Checks gradients, this project's or anybody's: the command. The checks themselves are in checks/.
+"""Checks gradients, this project's or anybody's: the command. The checks themselves are in gradcheck/.
 
 python check_gradients.py                   every layer, loss and network of this project
 python check_gradients.py FOLDER ...        hand-ins for the same assignment: layers.py and loss.py in each folder
@@ -11,7 +11,8 @@ import shlex
 import time
 from pathlib import Path
 
-from running.settings import UsageError, run_command
+from training.settings import run_command
+from utils import FileError, UsageError
 
 EPILOG = """
 a hand-in has the assignment's interface:
@@ -30,12 +31,6 @@ exit codes: 0 nothing wrong found, 2 wrong usage, 3 a folder without either file
 class Parser(argparse.ArgumentParser):
     def error(self, message: str):
         raise UsageError(f"{message}; see python check_gradients.py --help")
-
-
-class NoHandIn(Exception):
-    """A folder that holds neither file."""
-
-    exit_code = 3
 
 
 def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[tuple[str, Path | None, Path | None]]]:
@@ -83,8 +78,8 @@ def main(arguments: list[str]) -> int:
 def check_project(as_json: bool) -> int:
     # Arrays of a few dozen numbers: starting the threads of the BLAS would cost more than all products.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from checks import table
-    from checks.own import own_rows
+    from gradcheck import table
+    from gradcheck.own import own_rows
 
     start = time.perf_counter()
     rows = own_rows()
@@ -105,8 +100,8 @@ def check_project(as_json: bool) -> int:
 
 
 def check_hand_ins(options: argparse.Namespace, hand_ins: list) -> int:
-    from checks import table
-    from checks.isolation import check_hand_in
+    from gradcheck import table
+    from gradcheck.isolation import check_hand_in
 
     screen, done, empty = table.Screen(), [], []
     widths = (max(len(title) for title, *_ in hand_ins), len("SoftmaxCrossEntropyLoss"))
@@ -134,7 +129,7 @@ def check_hand_ins(options: argparse.Namespace, hand_ins: list) -> int:
     elif len(hand_ins) > 1:
         screen.print(f"\n{len(hand_ins)} hand-ins: {table.tally(every)}")
     if empty and code == 3:
-        raise NoHandIn(f"{', '.join(empty)}: neither layers.py nor loss.py is there; {_hint(empty)}")
+        raise FileError(f"{', '.join(empty)}: neither layers.py nor loss.py is there; {_hint(empty)}")
     return code
 
 
@@ -155,7 +150,7 @@ def _hint(folders: list[str]) -> str:
 
 
 def show(screen, title: str, rows: list) -> None:
-    from checks import table
+    from gradcheck import table
 
     screen.print(f"{title} against central differences in float64\n")
     screen.print(table.table(rows))

@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from running.settings import ROOT, Parser, UsageError, run_command
-from utils import Row, read_metrics, whole_file
+from training.settings import ROOT, Parser, run_command
+from utils import Row, UsageError, read_metrics, whole_file
 
 # Okabe and Ito's palette: told apart by every kind of colour vision. The line styles tell curves apart in grey.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")

@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from utils import FileError
+
 PATTERNS = {
     "training images": ("*train-images*",),
     "training labels": ("*train-labels*",),
@@ -25,12 +27,6 @@ DEFLATE_LIMIT = 1032  # deflate never shrinks data more than this; see zlib's te
 USUAL_LIMIT = 100  # images shrink by 5 to 10
 SMALL = 1 << 26  # bytes that may be as empty as they like
 CHUNK = 1 << 20
-
-
-class DataError(Exception):
-    """Data that cannot be used; the message names the file, what is wrong and what to do."""
-
-    exit_code = 3
 
 
 class Dataset(NamedTuple):
@@ -57,7 +53,7 @@ def load_mnist_2d(data_dir) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndar
 
 
 def load_dataset(data_dir) -> Dataset:
-    """The four files of a folder, checked against each other. DataError in one sentence if they cannot be used."""
+    """The four files of a folder, checked against each other. FileError in one sentence if they cannot be used."""
     paths = {what: _find(Path(data_dir), what) for what in PATTERNS}
     arrays, sha256 = {}, {}
     for what, path in paths.items():
@@ -65,20 +61,20 @@ def load_dataset(data_dir) -> Dataset:
     for part in ("training", "test"):
         images, labels = arrays[f"{part} images"], arrays[f"{part} labels"]
         if len(images) != len(labels):
-            raise DataError(
+            raise FileError(
                 f"{paths[f'{part} images']} holds {len(images)} images but {paths[f'{part} labels']} holds "
                 f"{len(labels)} labels: use files that belong together"
             )
     train_size, test_size = (arrays[f"{part} images"].shape[1:] for part in ("training", "test"))
     if train_size != test_size:
-        raise DataError(
+        raise FileError(
             f"{paths['test images']} has images of {test_size} pixels but {paths['training images']} of {train_size}: "
             "use files of one data set"
         )
     classes = np.unique(arrays["training labels"])
     unseen = np.setdiff1d(arrays["test labels"], classes)
     if unseen.size:
-        raise DataError(
+        raise FileError(
             f"{paths['test labels']} has the label {unseen[0]}, which {paths['training labels']} never has: "
             "use files of one data set"
         )
@@ -95,23 +91,23 @@ def load_dataset(data_dir) -> Dataset:
 
 def _find(folder: Path, what: str) -> Path:
     if not folder.is_dir():
-        raise DataError(f"{folder} is not a folder: give the folder that holds the four data files")
+        raise FileError(f"{folder} is not a folder: give the folder that holds the four data files")
     found = sorted({path for pattern in PATTERNS[what] for path in folder.glob(pattern) if path.is_file()})
     # The same file packed and unpacked, side by side, is one file: the unpacked one loads faster.
     found = [path for path in found if path.suffix != ".gz" or path.with_suffix("") not in found]
     wanted = " or ".join(PATTERNS[what])
     if not found:
-        raise DataError(f"{folder} has no file {wanted} ({what}): put it there or give another folder")
+        raise FileError(f"{folder} has no file {wanted} ({what}): put it there or give another folder")
     if len(found) > 1:
         names = ", ".join(path.name for path in found)
-        raise DataError(f"{folder} has several files {wanted} ({names}): keep one data set in a folder")
+        raise FileError(f"{folder} has several files {wanted} ({names}): keep one data set in a folder")
     return found[0]
 
 
 def read_idx(path, dimensions: int) -> tuple[np.ndarray, str]:
     """An IDX file of unsigned bytes, gzip or plain, as a uint8 array with so many dimensions, and its SHA-256.
 
-    The SHA-256 is that of the uncompressed file. DataError in one sentence for anything but a whole, undamaged file
+    The SHA-256 is that of the uncompressed file. FileError in one sentence for anything but a whole, undamaged file
     that holds exactly what its header promises.
     """
     path = Path(path)
@@ -123,20 +119,20 @@ def read_idx(path, dimensions: int) -> tuple[np.ndarray, str]:
             with gzip.GzipFile(fileobj=plain) if packed else plain as file:
                 return _read_idx(path, file, dimensions, most, packed)
     except MemoryError:
-        raise DataError(f"{path} promises more than fits into memory: get it again") from None
+        raise FileError(f"{path} promises more than fits into memory: get it again") from None
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path} is damaged or cannot be read ({error}): get it again") from None
+        raise FileError(f"{path} is damaged or cannot be read ({error}): get it again") from None
 
 
 def _read_idx(path: Path, file, dimensions: int, most: int, packed: bool) -> tuple[np.ndarray, str]:
     """Reads from an open file that can yield at most so many bytes."""
     header = file.read(4)
     if len(header) < 4 or header[:2] != b"\0\0":
-        raise DataError(f"{path} is not an IDX file (it starts with {header!r}): give a file in MNIST's format")
+        raise FileError(f"{path} is not an IDX file (it starts with {header!r}): give a file in MNIST's format")
     if header[2] != UNSIGNED_BYTE:
-        raise DataError(f"{path} holds elements of type 0x{header[2]:02x}, not unsigned bytes (0x08): convert it")
+        raise FileError(f"{path} holds elements of type 0x{header[2]:02x}, not unsigned bytes (0x08): convert it")
     if header[3] != dimensions:
-        raise DataError(
+        raise FileError(
             f"{path} has {header[3]} dimensions, not {dimensions}: "
             "images have 3 (count, rows, columns), labels 1; are the two swapped?"
         )
@@ -144,20 +140,20 @@ def _read_idx(path: Path, file, dimensions: int, most: int, packed: bool) -> tup
     shape = tuple(int.from_bytes(sizes[at : at + 4], "big") for at in range(0, len(sizes), 4))
     promised = math.prod(shape)
     if SMALL < promised <= most and promised > most // DEFLATE_LIMIT * USUAL_LIMIT and packed:
-        raise DataError(f"{path} unpacks to {promised} bytes, over {USUAL_LIMIT} times its size: unpack it")
+        raise FileError(f"{path} unpacks to {promised} bytes, over {USUAL_LIMIT} times its size: unpack it")
     if len(sizes) < 4 * dimensions or promised > most:
-        raise DataError(f"{path} is truncated: it cannot hold the {promised} bytes its header promises: get it again")
+        raise FileError(f"{path} is truncated: it cannot hold the {promised} bytes its header promises: get it again")
     if promised == 0:
-        raise DataError(f"{path} is empty: its header says {shape}; give a file with at least one sample")
+        raise FileError(f"{path} is empty: its header says {shape}; give a file with at least one sample")
     content = np.empty(promised, np.uint8)  # takes memory only as it is filled
     got = 0
     while got < promised:
         count = file.readinto(memoryview(content)[got : got + CHUNK])
         if not count:
-            raise DataError(f"{path} is truncated: {got} of the {promised} bytes its header promises: get it again")
+            raise FileError(f"{path} is truncated: {got} of the {promised} bytes its header promises: get it again")
         got += count
     if file.read(1):  # at a gzip file's end this also checks its CRC
-        raise DataError(f"{path} has bytes after the {promised} that its header promises: get it again")
+        raise FileError(f"{path} has bytes after the {promised} that its header promises: get it again")
     digest = hashlib.sha256(header + sizes)
     digest.update(content)
     return content.reshape(shape), digest.hexdigest()

@@ -12,15 +12,9 @@ import numpy as np
 
 import layers as layer_types
 from layers import Linear, sgd_step
-from utils import read_npz, write_npz
+from utils import FileError, read_npz, write_npz
 
 FILE_FORMAT = "mlp-weights-1"
-
-
-class WeightsError(ValueError):
-    """A weights file that cannot be used; the message names the file, what is wrong and what to do."""
-
-    exit_code = 3
 
 
 class Network:
@@ -135,14 +129,14 @@ class Network:
 
     @classmethod
     def load(cls, path) -> "Network":
-        """The network that `save` wrote. WeightsError if the file is not one: names, shapes, types, finite values."""
+        """The network that `save` wrote. FileError if the file is not one: names, shapes, types, finite values."""
         try:
             return cls._from_arrays(read_npz(path))
         except FileNotFoundError:
-            raise WeightsError(f"{path} does not exist: give the model.npz of a finished run") from None
+            raise FileError(f"{path} does not exist: give the model.npz of a finished run") from None
         except Exception as error:  # damaged zip files raise errors of a dozen kinds
             words = " ".join(str(error).split())[:200] or type(error).__name__
-            raise WeightsError(f"{path} is not a weights file of this program ({words}): train again") from None
+            raise FileError(f"{path} is not a weights file of this program ({words}): train again") from None
 
     @classmethod
     def _from_arrays(cls, arrays: dict) -> "Network":

@@ -12,7 +12,8 @@ import os
 import sys
 from pathlib import Path
 
-from running.settings import ROOT, Parser, UsageError, run_command
+from training.settings import ROOT, Parser, run_command
+from utils import FileError, UsageError
 
 # NumPy, joblib and matplotlib are imported inside the functions: --help and wrong usage need none of them.
 
@@ -73,12 +74,6 @@ def train(options: argparse.Namespace, results: Path) -> list[str]:
     return failures
 
 
-class MissingResults(Exception):
-    """A picture that cannot be drawn, because results/ has no run of it."""
-
-    exit_code = 3
-
-
 def write(options: argparse.Namespace, home: Path) -> list[Path]:
     """Draw the figures asked for and, if that is all of them, write REPORT.md. From stored results alone."""
     import curves
@@ -94,7 +89,7 @@ def write(options: argparse.Namespace, home: Path) -> list[Path]:
     drawn = {f"figure_{number:02}": (number, FIGURES[number][1]) for number in numbers}
     absent = [name for _, names in drawn.values() for name in names if name not in stored]
     if absent:
-        raise MissingResults(f"{home / 'results'} has no run of {absent[0]}: python report.py trains it")
+        raise FileError(f"{home / 'results'} has no run of {absent[0]}: python report.py trains it")
     at_10 = {number: [at_batch_10(name) for name in FIGURES[number][1]] for number in AT_BATCH_10}
     has_10 = all(name in stored for names in at_10.values() for name in names)
     if has_10:

@@ -4,7 +4,7 @@
     python run_mlp.py -n 2 -a Gelu -b 100   a flag beats `config`; see --help for all of them
 
 A run leaves runs/<name>/config.json, metrics.csv, checkpoint.npz and model.npz, and plots/<name>.png.
-The settings to edit are in `config`; what may be said there is in running/settings.py, the loop in solve_net.py.
+The settings to edit are in `config`; what may be said there is in training/settings.py, the loop in solve_net.py.
 """
 
 import argparse
@@ -16,10 +16,11 @@ import time
 from functools import partial
 from pathlib import Path
 
-from running import folder as run_folder
-from running import output
-from running.flags import parse
-from running.settings import ROOT, UsageError, chosen_threads, read_config, resolve, run_command
+from training import folder as run_folder
+from training import output
+from training.flags import parse
+from training.settings import ROOT, chosen_threads, read_config, resolve, run_command
+from utils import Diverged, FileError, UsageError
 
 config = {
     # the assignment's settings
@@ -74,8 +75,8 @@ def train(given: dict | None = None, data=None, on_record=None, on_epoch=None, c
     records: a list of utils.Row, the rows of metrics.csv. data: a load_data.Dataset; settings["data_dir"] is read if
     None. on_record(row) sees each row as it is made; on_epoch(epoch, network, order) the network and the generator
     that shuffles, at epoch 0 and after each epoch (its gradients are used up by then: layers.sgd_step). From a
-    running.checkpoint.Checkpoint it goes on to max_epoch, to the bit as if it had not been stopped. Writes and prints
-    nothing. Raises running.settings.UsageError, load_data.DataError, and solve_net.Diverged when the loss is no longer
+    training.checkpoint.Checkpoint it goes on to max_epoch, to the bit as if it had not been stopped. Writes and prints
+    nothing. Raises training.settings.UsageError, FileError, and solve_net.Diverged when the loss is no longer
     a finite number.
     """
     settings = resolve(config, given or {})
@@ -83,7 +84,7 @@ def train(given: dict | None = None, data=None, on_record=None, on_epoch=None, c
     from threadpoolctl import threadpool_limits
 
     from load_data import load_dataset
-    from solve_net import BLOCK, Diverged, test_net, train_net
+    from solve_net import BLOCK, test_net, train_net
     from utils import Row
 
     if data is None:
@@ -138,15 +139,14 @@ def train(given: dict | None = None, data=None, on_record=None, on_epoch=None, c
 def run(settings: dict, options: argparse.Namespace, folder: Path, lock: int, checkpoint=None) -> tuple[int, list]:
     """Train into the folder, on from the checkpoint. Returns the exit code and the rows; what was done is saved."""
     try:
-        from load_data import DataError, load_dataset
+        from load_data import load_dataset
 
         data = load_dataset(ROOT / settings["data_dir"])
     except BaseException:
         if not options.resume:  # nothing was trained: leave no empty run behind
             run_folder.discard(folder, lock)
         raise
-    from running.probe import probe
-    from solve_net import Diverged
+    from training.probe import probe
 
     if options.dry_run:
         data = data._replace(
@@ -157,7 +157,7 @@ def run(settings: dict, options: argparse.Namespace, folder: Path, lock: int, ch
         )
     trained_on = checkpoint.data if checkpoint else output.data_of(folder)
     if trained_on not in (None, output.identity(data)):
-        raise DataError(
+        raise FileError(
             f"{settings['data_dir']} does not hold the data that {folder} is trained on: give --data-dir, "
             "or start a dry run anew"
         )
@@ -210,7 +210,7 @@ def run(settings: dict, options: argparse.Namespace, folder: Path, lock: int, ch
 
 
 def _first_not_finite(settings: dict, data, last) -> str:
-    from running.autopsy import first_not_finite
+    from training.autopsy import first_not_finite
 
     try:
         model, loss, order = build(settings, data.train_images.shape[1], len(data.classes))
@@ -225,7 +225,7 @@ def main(arguments: list[str]) -> int:
         given = {"max_epoch": 2} | given
     checkpoint = None
     if options.resume:
-        from running.resume import reopen
+        from training.resume import reopen
 
         lock = run_folder.hold(options.resume)
         settings, checkpoint = reopen(options.resume, given, config)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from load_data import normalise
-from utils import calculate_acc, onehot_encoding
+from utils import Diverged, calculate_acc, onehot_encoding
 
 # Images gathered and normalised at once: about this many stay in the L2 cache.
 BLOCK = 200
@@ -23,12 +23,6 @@ class Record(NamedTuple):
     iteration: int  # updates since this epoch began; 0 for an evaluation
     loss: float
     accuracy: float  # a fraction
-
-
-class Diverged(ArithmeticError):
-    """The loss is no longer a finite number."""
-
-    exit_code = 4
 
 
 # A network that diverges overflows on its way; that is found in its loss, and no news before.

@@ -17,10 +17,28 @@ from typing import NamedTuple
 import numpy as np
 
 
-class MetricsError(ValueError):
-    """A metrics.csv that cannot be used; the message names the file, what is wrong and what to do."""
+class Error(Exception):
+    """One sentence for the user: what is wrong, what was expected, what to do. exit_code is the command's."""
+
+    exit_code = 1
+
+
+class UsageError(Error):
+    """A wrong setting or flag."""
+
+    exit_code = 2
+
+
+class FileError(Error):
+    """A file or data that cannot be used."""
 
     exit_code = 3
+
+
+class Diverged(Error):
+    """The loss or the weights are no longer finite numbers."""
+
+    exit_code = 4
 
 
 class Row(NamedTuple):
@@ -54,24 +72,24 @@ def csv_line(row: Row) -> str:
 
 
 def read_metrics(path) -> list[Row]:
-    """The rows of a metrics.csv. MetricsError or OSError, naming the file, if it is not one."""
+    """The rows of a metrics.csv. FileError or OSError, naming the file, if it is not one."""
     with open(path, newline="", encoding="utf-8", errors="replace") as file:
         return parse_metrics(file, path)
 
 
 def parse_metrics(lines: Iterable[str], source) -> list[Row]:
-    """The rows of the lines of a metrics.csv; MetricsError names their source."""
+    """The rows of the lines of a metrics.csv; FileError names their source."""
     rows, lines = [], iter(lines)
     if next(lines, "").rstrip("\r\n") != ",".join(Row._fields):
-        raise MetricsError(f"{source} is not a metrics.csv: its first line must be {','.join(Row._fields)}")
+        raise FileError(f"{source} is not a metrics.csv: its first line must be {','.join(Row._fields)}")
     for number, line in enumerate(lines, 2):
         try:
             split, epoch, iteration, loss, accuracy, seconds = line.split(",")
             rows.append(Row(split, int(epoch), int(iteration), float(loss), float(accuracy), float(seconds)))
         except ValueError:
-            raise MetricsError(f"{source}, line {number}, is not a row of metrics: run again") from None
+            raise FileError(f"{source}, line {number}, is not a row of metrics: run again") from None
         if split not in ("train", "test"):
-            raise MetricsError(f"{source}, line {number}: the split is {split!r}, not train or test: run again")
+            raise FileError(f"{source}, line {number}: the split is {split!r}, not train or test: run again")
     return rows
 
 

@@ -59,7 +59,7 @@ QUICK_CASES = {1: [Case((100,), 10, 200), Case((1024, 1024), 128, 2)], 2: [Case(
 def settings_of(case: Case) -> dict:
     """run_mlp's settings for a case: Sigmoid, softmax cross-entropy, plain SGD."""
     import run_mlp
-    from running.settings import resolve
+    from training.settings import resolve
 
     given = {
         "hidden": list(case.hidden),

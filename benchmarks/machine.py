@@ -5,7 +5,7 @@ import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-from running.output import processor
+from training.output import processor
 
 
 def versions(packages: list[str]) -> list[str]:

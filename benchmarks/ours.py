@@ -13,9 +13,9 @@ from threadpoolctl import threadpool_limits
 import run_mlp
 from benchmarks.cases import Case, settings_of
 from benchmarks.limit import Bare
-from running.flags import parse
-from running.settings import chosen_threads
 from solve_net import BLOCK, test_net, train_net
+from training.flags import parse
+from training.settings import chosen_threads
 
 
 class GivenOrder:

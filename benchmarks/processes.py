@@ -14,7 +14,7 @@ import time
 from typing import NamedTuple
 
 from benchmarks.cases import ROOT, TITLES
-from running.settings import UsageError
+from utils import UsageError
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 CACHE_VARIABLE = "TORCHINDUCTOR_CACHE_DIR"

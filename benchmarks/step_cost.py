@@ -21,8 +21,8 @@ import run_mlp
 from benchmarks.cases import ROOT, Case
 from benchmarks.limit import Bare
 from load_data import load_dataset
-from running.settings import resolve, run_command
 from solve_net import train_net
+from training.settings import resolve, run_command
 
 LIMITS = {10: 2.2, 100: 1.6}
 ROUNDS = 7

@@ -3,7 +3,7 @@
     python benchmarks/threads.py
 
 Prints, for batches and widths, the steps of the training loop on one thread and on all, in turn in one process: their
-medians and the ratio. running/settings.py chooses by the multiply-adds of the largest product (WORTH_THREADS).
+medians and the ratio. training/settings.py chooses by the multiply-adds of the largest product (WORTH_THREADS).
 """
 
 import statistics
@@ -19,8 +19,8 @@ sys.path.insert(0, str(ROOT))
 
 import run_mlp
 from load_data import load_dataset
-from running.settings import WORTH_THREADS, resolve
 from solve_net import train_net
+from training.settings import WORTH_THREADS, resolve
 
 CASES = [(10, [100]), (50, [100]), (100, [100]), (200, [100]), (500, [100]), (10, [1024, 1024]), (128, [1024, 1024])]
 ROUNDS = 7

@@ -12,7 +12,7 @@ from curves import COLOURS, Curve
 from experiments.figures import AT_BATCH_10, FIGURES
 from experiments.names import SHORT_LOSS, shown
 from experiments.store import Result
-from running.settings import LOSSES
+from training.settings import LOSSES
 
 ACTIVATION_COLOURS = dict(zip(("Sigmoid", "Relu", "Gelu", "None"), (COLOURS[0], COLOURS[1], COLOURS[2], COLOURS[6])))
 LOSS_STYLES = dict(zip(LOSSES, ("-", "--", ":")))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from experiments.store import Result
-from running.settings import run_name
+from training.settings import run_name
 
 LAST = 5  # epochs that a final value averages
 FIRST = 2  # epochs that count as the very start

@@ -1,6 +1,6 @@
 """The names of curves: {hidden layers}_{activation}_{loss}_{learning rate}_{weight decay}_{batch size}."""
 
-from running.settings import LOSSES
+from training.settings import LOSSES
 
 SHORT_LOSS = dict(zip(LOSSES, ("Euclidean", "softmax", "hinge")))
 SHORT_NAMES = range(2, 7)  # the figures whose curves are named without rate, decay and batch

@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from running.probe import ProbeRow
-from running.settings import ROOT, run_name
-from utils import Row, whole_file
+from training.probe import ProbeRow
+from training.settings import ROOT, run_name
+from utils import FileError, Row, whole_file
 
 RESULTS = ROOT / "results"
 
@@ -28,16 +28,10 @@ COMPUTES = {
     "load_data.py": ("normalise",),
     "utils.py": ("onehot_encoding", "calculate_acc"),
     "run_mlp.py": ("build", "train"),
-    "running/probe.py": None,
+    "training/probe.py": None,
 }
 # Functions in them that no result depends on.
 SHOWS_OR_SAVES = ("__repr__", "__setstate__", "save", "load", "_from_arrays")
-
-
-class ResultsError(ValueError):
-    """A file in results/ that cannot be used; the message names it and says what to do."""
-
-    exit_code = 3
 
 
 class Result(NamedTuple):
@@ -105,7 +99,7 @@ def save(result: Result, folder: Path = RESULTS) -> None:
 
 
 def load(path: Path) -> Result:
-    """A saved result; its rows carry no seconds (nan). ResultsError, naming the file, if it is not one."""
+    """A saved result; its rows carry no seconds (nan). FileError, naming the file, if it is not one."""
     try:
         with np.load(path, allow_pickle=False) as file:
             header = json.loads(str(file["header"]))
@@ -118,7 +112,7 @@ def load(path: Path) -> Result:
     except FileNotFoundError:
         raise
     except Exception as error:
-        raise ResultsError(f"{path} is not a result of this program ({error}): delete it and run again") from None
+        raise FileError(f"{path} is not a result of this program ({error}): delete it and run again") from None
 
 
 def is_this_run(result: Result, settings: dict, data: str) -> bool:
@@ -131,6 +125,6 @@ def find(settings: dict, data: str, folder: Path = RESULTS) -> Result | None:
     """The finished run of exactly these settings, this data and this code, or None."""
     try:
         result = load(path_of(settings, folder))
-    except (FileNotFoundError, ResultsError):
+    except (FileNotFoundError, FileError):
         return None
     return result if is_this_run(result, settings, data) else None

@@ -15,8 +15,8 @@ from threadpoolctl import threadpool_info
 import run_mlp
 from experiments import store, work
 from experiments.figures import ACTIVATIONS, LOSSES
-from running.output import processor
-from utils import whole_file
+from training.output import processor
+from utils import FileError, whole_file
 
 # Claims 5, 12 and 27.
 NAMES = list(
@@ -72,4 +72,4 @@ def load(folder: Path = store.RESULTS) -> dict | None:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise store.ResultsError(f"{path} is damaged ({error}): delete it and run again") from None
+        raise FileError(f"{path} is damaged ({error}): delete it and run again") from None

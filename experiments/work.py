@@ -20,9 +20,10 @@ from experiments import store
 from experiments.figures import EQUAL_FIRST_STEP, PROBE_EPOCHS
 from experiments.names import curve_of
 from load_data import Dataset, load_dataset, normalise
-from running.probe import probe
-from running.settings import ROOT, UsageError, resolve
-from solve_net import BLOCK, Diverged
+from solve_net import BLOCK
+from training.probe import probe
+from training.settings import ROOT, resolve
+from utils import Diverged, UsageError
 
 DRY_RUN_IMAGES = 500
 

@@ -9,8 +9,8 @@ import numpy as np
 from other_ways import WAYS
 from test_planted_bugs import BUGS
 
-from checks.catalogue import ANY, FACTORS, WRONG
-from checks.steps import WRONG_STEPS
+from gradcheck.catalogue import ANY, FACTORS, WRONG
+from gradcheck.steps import WRONG_STEPS
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

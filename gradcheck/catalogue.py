@@ -1,0 +1,114 @@
+"""The catalogue of mistakes: what people get wrong in this assignment, each as the wrong formula it amounts to.
+
+A diagnosis is not guessed from the code. The wrong formula is computed on the same inputs as the hand-in, and only if
+the numbers agree is the mistake named. Here are the mistakes that any gradient may have and the search; those of one
+class are in mistakes_layers.py and mistakes_losses.py, those of the SGD step in steps.py.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from gradcheck.mistakes_layers import WRONG_LAYERS, Mistake
+from gradcheck.mistakes_losses import WRONG_LOSSES
+from gradcheck.truth import relative_error
+
+WRONG = WRONG_LAYERS | WRONG_LOSSES
+
+
+class Diagnosis(NamedTuple):
+    key: str
+    says: str
+
+
+# One mistake that any gradient may have on top, or alone: key, factor of a case, words.
+FACTORS = (
+    ("opposite-sign", lambda c: -1.0, "it has the opposite sign"),
+    ("times-n", lambda c: c.n, "it is N times too large: the 1/N of the mean over the batch is forgotten"),
+    ("over-n", lambda c: 1 / c.n, "it is N times too small: divided by the batch size where nothing is, or twice"),
+    ("factor-two", lambda c: 2.0, "it is twice the right one: the 1/2 of the formula or the 2 of its derivative"),
+    ("factor-half", lambda c: 0.5, "it is half the right one: the 2 that differentiating a square brings is missing"),
+    ("over-k", lambda c: 1 / c.k, "it is divided by the number of columns too"),
+    ("n-over-k", lambda c: c.n / c.k, "it is divided by the number of columns where the batch size belongs"),
+    ("times-n-minus", lambda c: -c.n, "it has the opposite sign, and the 1/N of the mean is forgotten"),
+    ("two-over-k", lambda c: 2 / c.k, "it is that of np.mean(difference ** 2), over all numbers and without the 1/2"),
+    ("over-others", lambda c: 1 / (c.k - 1), "it is divided by the number of the other classes too"),
+    ("over-n-twice", lambda c: 1 / c.n**2, "it is divided by the batch size twice too often"),
+)
+
+FACTORS += tuple(
+    (
+        "fixed-batch",
+        lambda c, size=size: c.n / size,
+        f"it is divided by {size}, a fixed number, where the batch size belongs",
+    )
+    for size in (100, 128, 64, 32, 50, 256, 200, 1000)
+)
+
+# Any gradient: what no factor explains.
+ANY = (
+    Mistake("zero", "it is all zeros: it is never written", lambda c: np.zeros_like(c.true)),
+    Mistake("accumulated", "it is added to the last batch's (+=) where it should be written (=)", lambda c: c.sum),
+    Mistake("stale", "it is still that of an earlier batch", lambda c: c.before),
+    Mistake("stale", "it takes the input of an earlier batch: forward keeps its first one", lambda c: c.with_old_input),
+    Mistake("transposed", "it is transposed", lambda c: c.true.T),
+    Mistake("passed-on", "backward hands on grad_output as it came", lambda c: c.g),
+)
+
+
+def named(theirs: np.ndarray, mistakes: list[Mistake], case, tolerance: float) -> Mistake | None:
+    """The first of these mistakes that gives exactly these numbers on this case."""
+    for mistake in mistakes:
+        try:
+            with np.errstate(all="ignore"):
+                wrong = np.asarray(mistake.wrong(case), float)
+        except (AttributeError, ValueError, TypeError):  # it needs an input that this case has not
+            continue
+        if agree(theirs, wrong, tolerance):
+            return mistake
+    return None
+
+
+def agree(theirs: np.ndarray, wrong: np.ndarray, tolerance: float) -> bool:
+    if theirs.size != wrong.size or _squeezed(theirs) != _squeezed(wrong):
+        return False
+    return relative_error(theirs.reshape(wrong.shape), wrong) < tolerance
+
+
+def _squeezed(array: np.ndarray) -> tuple[int, ...]:
+    return tuple(size for size in array.shape if size != 1)
+
+
+def diagnose(value: str, theirs: np.ndarray, case, tolerance: float) -> Diagnosis | None:
+    """What is probably wrong with `value` (such as Linear.grad_W), given the wrong numbers and the case."""
+    own = WRONG.get(value, [])
+    is_gradient = not value.endswith(".forward")
+    found = named(theirs, own, case, tolerance)
+    if found:
+        return Diagnosis(found.key, found.says)
+    if is_gradient:
+        for key, factor, says in FACTORS:
+            if hasattr(case, "k") and agree(theirs, factor(case) * case.true, tolerance):
+                return Diagnosis(key, says)
+    found = named(theirs, list(ANY), case, tolerance)
+    if found and (is_gradient or found.key in ("zero", "stale")):
+        return Diagnosis(found.key, found.says)
+    if is_gradient and hasattr(case, "k"):
+        for key, factor, says in FACTORS[:5]:
+            found = named(theirs / factor(case), [*own, *ANY[1:]], case, tolerance)
+            if found:
+                return Diagnosis(found.key, f"{found.says}; and {says} ({key})")
+    return _constant(theirs, case, tolerance)
+
+
+def _constant(theirs: np.ndarray, case, tolerance: float) -> Diagnosis | None:
+    true = case.true
+    if theirs.shape != true.shape or not np.isfinite(theirs).all():
+        return None
+    usable = np.isfinite(true)
+    if not np.any(true[usable]):
+        return None
+    factor = float((theirs[usable] * true[usable]).sum() / (true[usable] ** 2).sum())
+    if abs(factor) > 1e-6 and agree(theirs, factor * true, tolerance):
+        return Diagnosis("constant-factor", f"it is {factor:.6g} times the right one")
+    return None

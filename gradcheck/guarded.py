@@ -1,0 +1,135 @@
+"""An object under test: called with copies of its own, in whichever orientation, and watched for what it writes."""
+
+import inspect
+
+import numpy as np
+
+from gradcheck.errors import plain
+from gradcheck.findings import NotWritten, Row, Unusable
+from gradcheck.source import first_line, is_stub, last_line, line_of
+from gradcheck.truth import IN, OUT
+
+
+class Guarded:
+    """An object under test: it gets a copy of every array, and every copy is compared afterwards.
+
+    With columns, the object takes and gives arrays with a sample in each column; here they stay in rows.
+    """
+
+    def __init__(self, subject, row: Row, columns: bool = False):
+        self.subject, self.row, self.columns = subject, row, columns
+        self.held = []
+
+    def call(self, method: str, *arrays: np.ndarray):
+        """What the method returns, unchanged."""
+        names = self._expects(method, arrays)
+        if method == "forward":
+            self.held = []
+        copies = [np.array(array.T if self.columns else array, order="C") for array in arrays]
+        self.held += [(copy, copy.copy(), name, method) for copy, name in zip(copies, [*names, "argument"])]
+        with np.errstate(all="ignore"):
+            result = getattr(self.subject, method)(*copies)
+        for number, (copy, original, name, owner) in enumerate(self.held):
+            if not np.array_equal(copy, original, equal_nan=True):
+                self.row.fault(
+                    "arguments",
+                    f"{method} writes into an array that is not its own: the {name} of {owner}",
+                    mistake="writes-argument",
+                    where=line_of(type(self.subject), method, name),
+                )
+                self.held[number] = (copy, copy.copy(), name, owner)
+        if result is None or result is ...:
+            cls = type(self.subject)
+            if is_stub(getattr(cls, method)):
+                raise NotWritten(method)
+            says = f"{method} returns None: its return is missing"
+            raise Unusable(says, mistake="return-missing", where=last_line(cls, method))
+        return result
+
+    def _expects(self, method: str, arrays: tuple) -> list[str]:
+        """The names of the method's arguments; Unusable if it cannot take these arrays."""
+        try:
+            signature = inspect.signature(getattr(self.subject, method))
+        except (TypeError, ValueError):  # a function of C's
+            return []
+        try:
+            signature.bind(*arrays)
+        except TypeError:
+            given = "(input, target)" if len(arrays) == 2 else "(input)" if method == "forward" else "(grad_output)"
+            where = first_line(type(self.subject), method)
+            says = f"{method} takes {signature}, not {given}"
+            raise Unusable(says, mistake="signature", where=where) from None
+        return list(signature.parameters)
+
+    def array(self, method: str, *arrays: np.ndarray) -> np.ndarray:
+        """What the method returns, as an array of its own, a sample in each row."""
+        result = self.call(method, *arrays)
+        if isinstance(result, (tuple, dict)):
+            raise Unusable(f"{method} returns a {type(result).__name__}, not an array")
+        if isinstance(result, list):
+            where = line_of(type(self.subject), method)
+            self.row.fault("use", f"{method} returns a list, not an array", mistake="list", where=where)
+        result = np.array(result)
+        if result.dtype.kind not in "fiub":
+            raise Unusable(f"{method} returns {plain(result.dtype)}, not an array of numbers")
+        return np.array(result.T if self.columns else result, order="C")
+
+
+class LinearAdapter(Guarded):
+    """A Linear in whichever orientation: W (in, out) and a sample in each row, to those who look through this."""
+
+    def __init__(self, subject, row: Row):
+        super().__init__(subject, row)
+        self.parameters = {}
+        self.given = {}  # what put has put, as the subject holds it
+        self.boxes = {}  # parameters that forward may read from a dict or a list: (that, the key)
+        for name, shapes in (("W", ((IN, OUT), (OUT, IN))), ("b", ((OUT,), (1, OUT), (OUT, 1)))):
+            if not hasattr(subject, name):
+                if is_stub(getattr(type(subject), "forward", None)):
+                    raise NotWritten("forward")
+                raise Unusable(f"Linear has no attribute {name}")
+            held = getattr(subject, name)
+            array = np.asarray(held)
+            if array.shape not in shapes:
+                raise Unusable(f"{name} has shape {array.shape}, not {shapes[0]}")
+            self.parameters[name] = array.shape
+            for box in getattr(subject, "__dict__", {}).values():
+                items = box.items() if isinstance(box, dict) else enumerate(box) if isinstance(box, list) else ()
+                self.boxes.update((name, (box, key)) for key, value in items if value is held)
+        self.turned = self.parameters["W"] == (OUT, IN)
+
+    def get(self, name: str) -> np.ndarray:
+        """W or grad_W as (in, out), b or grad_b as (out,), where they have the shape of their parameter."""
+        value = getattr(self.subject, name, None)
+        if name in self.boxes and np.array_equal(value, self.given.get(name)):  # what moved is what update moves
+            box, key = self.boxes[name]
+            value = box[key]
+        if value is None:
+            raise Unusable(f"{name} is {'None' if hasattr(self.subject, name) else 'not there'}")
+        array = np.array(value)
+        shape = self.parameters[name[-1]]
+        if array.shape == shape or (name == "grad_b" and array.size == OUT and max(array.shape, default=0) == OUT):
+            return np.array(array.T if self.turned and name[-1] == "W" else array.reshape(_standard(name)), order="C")
+        return array
+
+    def put(self, name: str, value: np.ndarray) -> None:
+        turned = value.T if self.turned and name[-1] == "W" else value.reshape(self.parameters[name[-1]])
+        new = np.array(turned, order="C")
+        self.given[name] = new.copy()
+        held = getattr(self.subject, name, None)
+        if isinstance(held, np.ndarray) and (held.shape, held.dtype) == (new.shape, new.dtype) and held.flags.writeable:
+            held[...] = new
+            if np.array_equal(getattr(self.subject, name), new):  # and not into a copy
+                return
+        if name in self.boxes:
+            box, key = self.boxes[name]
+            box[key] = new
+        try:
+            setattr(self.subject, name, new)
+        except AttributeError:  # a property without a setter
+            if name not in self.boxes:
+                held[...] = new
+
+
+def _standard(name: str) -> tuple[int, ...]:
+    return (IN, OUT) if name[-1] == "W" else (OUT,)

@@ -1,0 +1,246 @@
+"""The catalogue for layers: the mistakes that people make in Linear, Relu, Sigmoid and Gelu, as wrong formulas."""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from gradcheck.truth import (
+    CUBIC,
+    SCALE,
+    gelu,
+    gelu_erf,
+    gelu_erf_slope,
+    gelu_sigmoid,
+    gelu_sigmoid_slope,
+    gelu_slope,
+    sigmoid,
+    sigmoid_slope,
+)
+
+
+class Mistake(NamedTuple):
+    """A wrong formula under a name. Several may share a key: one mistake, several ways to make it."""
+
+    key: str
+    says: str
+    wrong: Callable  # a case (its inputs by name) -> the value that this mistake gives
+
+
+def _gelu_with(c, **parts) -> np.ndarray:
+    """The derivative of GELU's tanh form, some of its factors replaced."""
+    x = c.x
+    p = {
+        "t": np.tanh(SCALE * (x + CUBIC * x**3)),
+        "first": 0.5,
+        "second": 0.5,
+        "x": x,
+        "inner": SCALE * (1.0 + 3.0 * CUBIC * x * x),
+    } | parts
+    sech2 = p.get("sech2", 1.0 - p["t"] ** 2)
+    return c.g * (p["first"] * (1.0 + p["t"]) + p["second"] * p["x"] * sech2 * p["inner"])
+
+
+def _gelu_tanh(c) -> np.ndarray:
+    return np.tanh(SCALE * (c.x + CUBIC * c.x**3))
+
+
+OTHER_CONSTANTS = [(f"0.044715 is {cubic:g}", SCALE, cubic) for cubic in (0.04715, 0.44715, 0.0044715, 0.04471)]
+OTHER_CONSTANTS += [(f"0.044715 is {cubic:g}", SCALE, cubic) for cubic in (0.4715, 0.0447, 0.045, 0.044175, 0.0)]
+OTHER_CONSTANTS += [
+    ("sqrt(2/pi) is 2/pi", 2 / math.pi, CUBIC),
+    ("sqrt(2/pi) is sqrt(2)/pi", math.sqrt(2) / math.pi, CUBIC),
+    ("sqrt(2/pi) is sqrt(pi/2)", math.sqrt(math.pi / 2), CUBIC),
+    ("sqrt(2/pi) is sqrt(2 pi)", math.sqrt(2 * math.pi), CUBIC),
+    ("sqrt(2/pi) is 1/sqrt(2 pi)", 1 / math.sqrt(2 * math.pi), CUBIC),
+    ("sqrt(2/pi) is 2/sqrt(pi)", 2 / math.sqrt(math.pi), CUBIC),
+    ("sqrt(2/pi) is missing", 1.0, CUBIC),
+    ("sqrt(2/pi) is rounded to 0.8", 0.8, CUBIC),
+]
+
+
+def _others(key: str, function: Callable, with_g: bool) -> list[Mistake]:
+    return [
+        Mistake(
+            key,
+            f"a constant of GELU is wrong: {words}",
+            lambda c, scale=scale, cubic=cubic: function(c.x, scale, cubic) * (c.g if with_g else 1.0),
+        )
+        for words, scale, cubic in OTHER_CONSTANTS
+    ]
+
+
+# A value -> its own mistakes, the likeliest first. The case holds the inputs: x, g (grad_output), W, b of a layer; o,
+# t, margin of a loss; n and k, the rows and columns; true, the right value; before, sum and
+# with_old_input, what an earlier batch leaves behind (ANY in catalogue.py).
+WRONG_LAYERS: dict[str, list[Mistake]] = {
+    "Linear.forward": [
+        Mistake("no-bias", "b is not added", lambda c: c.x @ c.W),
+        Mistake("bias-sign", "b is subtracted", lambda c: c.x @ c.W - c.b),
+        Mistake("bias-twice", "b is added twice", lambda c: c.x @ c.W + 2 * c.b),
+        Mistake("bias-per-sample", "b is added N times or summed", lambda c: c.x @ c.W + c.b.sum()),
+    ],
+    "Linear.grad_W": [
+        Mistake("last-sample", "only the last sample of the batch counts", lambda c: c.x[-1:].T @ c.g[-1:]),
+        Mistake("first-sample", "only the first sample of the batch counts", lambda c: c.x[:1].T @ c.g[:1]),
+        Mistake(
+            "over-n",
+            "it is averaged over the batch: it must be the sum x^T grad_output, the 1/N is the loss's",
+            lambda c: c.true / c.n,
+        ),
+        Mistake("with-decay", "it holds weight decay already, or W itself is added", lambda c: c.true + c.W),
+        Mistake("absolute-input", "it takes |x| for x", lambda c: np.abs(c.x).T @ c.g),
+        Mistake(
+            "of-sums",
+            "it multiplies sums over the batch: a sum of products is needed",
+            lambda c: np.outer(c.x.sum(axis=0), c.g.sum(axis=0)),
+        ),
+    ],
+    "Linear.grad_b": [
+        Mistake("no-batch-sum", "the sum over the batch (axis 0) is missing", lambda c: c.g),
+        Mistake("mean-not-sum", "it is the mean over the batch: it must be the sum", lambda c: c.g.mean(axis=0)),
+        Mistake("wrong-axis", "it is summed over the wrong axis: over axis 0, the samples", lambda c: c.g.sum(axis=1)),
+        Mistake("total-sum", "it is summed over both axes", lambda c: np.full_like(c.b, c.g.sum())),
+        Mistake("total-sum", "it is summed over both axes", lambda c: c.g.sum()),
+        Mistake("last-sample", "only the last sample of the batch counts", lambda c: c.g[-1]),
+        Mistake("first-sample", "only the first sample of the batch counts", lambda c: c.g[0]),
+        Mistake("bias-ones", "it is 1: grad_output is left out", lambda c: np.ones_like(c.b)),
+        Mistake("bias-count", "it is the batch size: grad_output is left out", lambda c: np.full_like(c.b, c.n)),
+        Mistake("with-decay", "it holds weight decay already, or b itself is added", lambda c: c.true + c.b),
+    ],
+    "Linear.grad_input": [
+        Mistake("untransposed-w", "it multiplies by W where W^T belongs", lambda c: c.g @ c.W),
+        Mistake("plus-bias", "b is added: it belongs in forward alone", lambda c: c.true + c.b.sum()),
+        Mistake("absolute-w", "it takes |W| for W", lambda c: c.g @ np.abs(c.W).T),
+        Mistake("times-input", "it is multiplied by the input", lambda c: c.true * c.x),
+    ],
+    "Relu.forward": [
+        Mistake("relu-min", "it is min(0, x)", lambda c: np.minimum(c.x, 0)),
+        Mistake("relu-abs", "it is |x|", lambda c: np.abs(c.x)),
+        Mistake("relu-leaky", "it is a leaky Relu, not max(0, x)", lambda c: np.where(c.x > 0, c.x, 0.01 * c.x)),
+        Mistake("relu-leaky", "it is a leaky Relu, not max(0, x)", lambda c: np.where(c.x > 0, c.x, 0.1 * c.x)),
+        Mistake("relu-step", "it is the mask, 0 or 1, without x", lambda c: (c.x > 0) * 1.0),
+        Mistake("identity", "it hands x on as it is", lambda c: c.x),
+    ],
+    "Relu.grad_input": [
+        Mistake(
+            "mask-on-grad", "the mask is taken from grad_output, not from forward's input", lambda c: c.g * (c.g > 0)
+        ),
+        Mistake(
+            "mask-reversed", "the comparison of the mask is the wrong way round (x > 0)", lambda c: c.g * (c.x < 0)
+        ),
+        Mistake("mask-missing", "there is no mask: it must be 0 where the input was negative", lambda c: c.g),
+        Mistake("grad-left-out", "grad_output is left out of the chain rule", lambda c: (c.x > 0) * 1.0),
+        Mistake(
+            "times-output",
+            "it is multiplied by the output where a mask of 0 and 1 belongs",
+            lambda c: c.g * np.maximum(c.x, 0),
+        ),
+        Mistake("relu-leaky", "it is that of a leaky Relu", lambda c: np.where(c.x > 0, c.g, 0.01 * c.g)),
+        Mistake("relu-sign", "it is grad_output times sign(x)", lambda c: c.g * np.sign(c.x)),
+    ],
+    "Sigmoid.forward": [
+        Mistake("sigmoid-exponent-sign", "the minus sign in exp(-x) is missing", lambda c: sigmoid(-c.x)),
+        Mistake("sigmoid-is-tanh", "it is tanh", lambda c: np.tanh(c.x)),
+        Mistake("sigmoid-half", "tanh(x) stands where tanh(x / 2) belongs", lambda c: sigmoid(2 * c.x)),
+        Mistake("identity", "it hands x on as it is", lambda c: c.x),
+    ],
+    "Sigmoid.grad_input": [
+        Mistake("from-input", "y (1 - y) is taken of the input, not of the output", lambda c: c.g * c.x * (1 - c.x)),
+        Mistake(
+            "from-output", "the sigmoid is applied to the output once more", lambda c: c.g * sigmoid_slope(sigmoid(c.x))
+        ),
+        Mistake("second-factor-missing", "the factor (1 - y) is missing", lambda c: c.g * sigmoid(c.x)),
+        Mistake("first-factor-missing", "the factor y is missing", lambda c: c.g * (1 - sigmoid(c.x))),
+        Mistake("tanh-slope", "it is tanh's derivative 1 - y^2", lambda c: c.g * (1 - sigmoid(c.x) ** 2)),
+        Mistake("sigmoid-plus", "it is y (1 + y): a sign is wrong", lambda c: c.g * sigmoid(c.x) * (1 + sigmoid(c.x))),
+        Mistake("grad-left-out", "grad_output is left out of the chain rule", lambda c: sigmoid_slope(c.x)),
+        Mistake("of-grad", "the derivative is taken at grad_output, not at the input", lambda c: sigmoid_slope(c.g)),
+    ],
+    "Gelu.forward": [
+        Mistake("gelu-half-missing", "the factor 1/2 is missing", lambda c: 2 * gelu(c.x)),
+        Mistake("gelu-one-missing", "the 1 in 1 + tanh(...) is missing", lambda c: 0.5 * c.x * _gelu_tanh(c)),
+        Mistake(
+            "gelu-square",
+            "x^2 stands where x^3 belongs",
+            lambda c: c.x / 2 * (1 + np.tanh(SCALE * (c.x + CUBIC * c.x**2))),
+        ),
+        Mistake("identity", "it hands x on as it is", lambda c: c.x),
+        *_others("gelu-constants", gelu, with_g=False),
+    ],
+    "Gelu.grad_input": [
+        Mistake(
+            "gelu-tanh-squared",
+            "(1 - tanh)^2 stands where 1 - tanh^2 belongs",
+            lambda c: _gelu_with(c, sech2=(1 - _gelu_tanh(c)) ** 2),
+        ),
+        Mistake(
+            "gelu-tanh-unsquared",
+            "1 - tanh stands where 1 - tanh^2 belongs",
+            lambda c: _gelu_with(c, sech2=1 - _gelu_tanh(c)),
+        ),
+        Mistake(
+            "gelu-no-three",
+            "the 3 of the derivative of x^3 is missing",
+            lambda c: _gelu_with(c, inner=SCALE * (1 + CUBIC * c.x**2)),
+        ),
+        Mistake(
+            "gelu-cube-left",
+            "the inner derivative has x^3 where 3 x^2 belongs",
+            lambda c: _gelu_with(c, inner=SCALE * (1 + 3 * CUBIC * c.x**3)),
+        ),
+        Mistake(
+            "gelu-cube-left",
+            "the inner derivative has x^3 where 3 x^2 belongs",
+            lambda c: _gelu_with(c, inner=SCALE * (1 + CUBIC * c.x**3)),
+        ),
+        Mistake(
+            "gelu-no-scale",
+            "sqrt(2/pi) is missing in the inner derivative",
+            lambda c: _gelu_with(c, inner=1 + 3 * CUBIC * c.x**2),
+        ),
+        Mistake("gelu-no-inner", "the inner derivative is missing (chain rule)", lambda c: _gelu_with(c, inner=1.0)),
+        Mistake("gelu-no-inner", "the inner derivative is only sqrt(2/pi)", lambda c: _gelu_with(c, inner=SCALE)),
+        Mistake(
+            "gelu-first-term-only",
+            "the second term of the product rule is missing",
+            lambda c: _gelu_with(c, second=0.0),
+        ),
+        Mistake(
+            "gelu-second-term-only",
+            "the first term of the product rule is missing",
+            lambda c: _gelu_with(c, first=0.0),
+        ),
+        Mistake("gelu-half-missing", "the 1/2 of the second term is missing", lambda c: _gelu_with(c, second=1.0)),
+        Mistake("gelu-half-missing", "the 1/2 of the first term is missing", lambda c: _gelu_with(c, first=1.0)),
+        Mistake("gelu-x-missing", "the factor x of the second term is missing", lambda c: _gelu_with(c, x=1.0)),
+        Mistake("gelu-minus", "the two terms are subtracted: add them", lambda c: _gelu_with(c, second=-0.5)),
+        Mistake(
+            "from-output", "it is computed from the output, not from the input", lambda c: c.g * gelu_slope(gelu(c.x))
+        ),
+        Mistake("grad-left-out", "grad_output is left out of the chain rule", lambda c: gelu_slope(c.x)),
+        Mistake(
+            "gelu-of-other-form", "it is that of x Phi(x); forward is another form", lambda c: c.g * gelu_erf_slope(c.x)
+        ),
+        Mistake(
+            "gelu-of-other-form",
+            "it is that of x sigmoid(1.702 x); forward is another form",
+            lambda c: c.g * gelu_sigmoid_slope(c.x),
+        ),
+        Mistake(
+            "gelu-of-other-form",
+            "it is that of the tanh form; forward is another form",
+            lambda c: c.g * gelu_slope(c.x),
+        ),
+        *_others("gelu-constants", gelu_slope, with_g=True),
+    ],
+}
+
+# Values that differ from the definition but are known under a name: remarks, as long as backward fits them.
+OTHER_FORMS = {
+    "Gelu.forward": [
+        Mistake("gelu-erf", "x Phi(x), the exact GELU; the assignment's is the tanh form", lambda c: gelu_erf(c.x)),
+        Mistake("gelu-sigmoid", "x sigmoid(1.702 x); the assignment's is the tanh form", lambda c: gelu_sigmoid(c.x)),
+    ],
+}

@@ -1,0 +1,187 @@
+"""The catalogue for losses: wrong gradients, the factors of a loss against the mean, and losses taken for another."""
+
+import numpy as np
+
+from gradcheck.mistakes_layers import Mistake
+from gradcheck.truth import sigmoid, softmax, violations
+
+
+def _hinge_mask(c, margin: float) -> np.ndarray:
+    return (violations(c.o, c.t, margin) > 0).astype(float)
+
+
+def _hinge_gradient(mask: np.ndarray, c) -> np.ndarray:
+    return (mask - c.t * mask.sum(axis=1, keepdims=True)) / c.n
+
+
+def _hinge_all(c, margin: float) -> np.ndarray:
+    """The mask with the target's own column counted: margin - o_t + o_t > 0."""
+    return (margin - (c.o * c.t).sum(axis=1, keepdims=True) + c.o > 0).astype(float)
+
+
+def _crammer_singer(c) -> np.ndarray:
+    worst = violations(c.o, c.t, c.margin)
+    return ((worst == worst.max(axis=1, keepdims=True)) & (worst > 0)).astype(float)
+
+
+def _one_against_all(c) -> np.ndarray:
+    sign = 2 * c.t - 1
+    return -sign * (sign * c.o < c.margin) / c.n
+
+
+# See mistakes_layers.WRONG_LAYERS.
+WRONG_LOSSES: dict[str, list[Mistake]] = {
+    "EuclideanLoss.grad_input": [
+        Mistake("target-left-out", "the target is left out: o stands for o - t", lambda c: c.o / c.n),
+        Mistake("absolute", "it takes |o - t|: the sign is needed", lambda c: np.abs(c.o - c.t) / c.n),
+        Mistake("plus-target", "the target is added", lambda c: (c.o + c.t) / c.n),
+        Mistake("sign-only", "it is the sign of o - t, as for an absolute error", lambda c: np.sign(c.o - c.t) / c.n),
+        Mistake("squared", "it is the square (o - t)^2, not its derivative", lambda c: (c.o - c.t) ** 2 / c.n),
+        Mistake("softmax-inside", "it holds a softmax: this loss has none", lambda c: (softmax(c.o) - c.t) / c.n),
+    ],
+    "SoftmaxCrossEntropyLoss.grad_input": [
+        Mistake(
+            "of-logits", "it is that of the logits, o - t: the probabilities belong there", lambda c: (c.o - c.t) / c.n
+        ),
+        Mistake("target-left-out", "the target is left out: p stands for p - t", lambda c: softmax(c.o) / c.n),
+        Mistake(
+            "of-probabilities",
+            "it is -t / p, with respect to the probabilities: with respect to the logits it is p - t",
+            lambda c: -c.t / softmax(c.o) / c.n,
+        ),
+        Mistake("softmax-twice", "the softmax is applied twice", lambda c: (softmax(softmax(c.o)) - c.t) / c.n),
+        Mistake(
+            "wrong-axis", "the softmax runs over the batch, not the classes", lambda c: (softmax(c.o, 0) - c.t) / c.n
+        ),
+        Mistake("wrong-axis", "the softmax runs over the whole array", lambda c: (softmax(c.o, None) - c.t) / c.n),
+        Mistake(
+            "sigmoid-slope",
+            "it is multiplied by p (1 - p), which p - t holds already",
+            lambda c: (softmax(c.o) - c.t) * softmax(c.o) * (1 - softmax(c.o)) / c.n,
+        ),
+        Mistake("target-only", "only the target's column has a gradient", lambda c: (softmax(c.o) - 1) * c.t / c.n),
+        Mistake("sigmoid-inside", "a sigmoid stands where softmax belongs", lambda c: (sigmoid(c.o) - c.t) / c.n),
+        Mistake("unnormalised", "exp(o) is not divided by its row's sum", lambda c: (np.exp(c.o) - c.t) / c.n),
+        Mistake("log-left", "it is log p - t", lambda c: (np.log(softmax(c.o)) - c.t) / c.n),
+        Mistake("plus-target", "the target is added", lambda c: (softmax(c.o) + c.t) / c.n),
+    ],
+    "HingeLoss.grad_input": [
+        Mistake(
+            "target-column",
+            "the target's column lacks minus the number of violations",
+            lambda c: _hinge_mask(c, c.margin) / c.n,
+        ),
+        Mistake(
+            "target-column",
+            "the target's column has -1 where minus the number of violations belongs",
+            lambda c: (_hinge_mask(c, c.margin) * (1 - c.t) - c.t) / c.n,
+        ),
+        Mistake(
+            "target-counted",
+            "the target's own column is counted as a violation",
+            lambda c: (_hinge_mask(c, c.margin) - c.t * _hinge_all(c, c.margin).sum(axis=1, keepdims=True)) / c.n,
+        ),
+        Mistake(
+            "target-counted",
+            "the target's own column is counted as a violation",
+            lambda c: _hinge_all(c, c.margin) / c.n,
+        ),
+        Mistake(
+            "target-column",
+            "the target's column is off by one: minus the number of violations belongs there",
+            lambda c: (_hinge_mask(c, c.margin) - c.t * (_hinge_mask(c, c.margin).sum(1, keepdims=True) - 1)) / c.n,
+        ),
+        Mistake(
+            "margin-missing",
+            "the margin is missing in backward",
+            lambda c: _hinge_gradient(_hinge_mask(c, 0.0), c),
+        ),
+        Mistake(
+            "margin-other",
+            "backward has another margin (1) than forward",
+            lambda c: _hinge_gradient(_hinge_mask(c, 1.0), c),
+        ),
+        Mistake(
+            "margin-sign", "the margin has the wrong sign", lambda c: _hinge_gradient(_hinge_mask(c, -c.margin), c)
+        ),
+        Mistake(
+            "values-not-mask",
+            "it holds the violations themselves where 1 for each belongs",
+            lambda c: _hinge_gradient(violations(c.o, c.t, c.margin), c),
+        ),
+        Mistake(
+            "mask-reversed",
+            "the comparison of the mask is the wrong way round",
+            lambda c: _hinge_gradient((1 - _hinge_mask(c, c.margin)) * (1 - c.t), c),
+        ),
+        Mistake("worst-only", "only the worst violation counts", lambda c: _hinge_gradient(_crammer_singer(c), c)),
+        Mistake("sign-of-target", "it is that of a margin on each column alone", lambda c: _one_against_all(c)),
+    ],
+}
+
+
+# Factors of a loss against the mean over the batch: key, factor of (n, k), words, and whether it is a convention.
+SCALES = (
+    ("mean", lambda n, k: 1.0, "the mean over the batch", True),
+    ("sum", lambda n, k: n, "the sum over the batch, not the mean", True),
+    ("no-half", lambda n, k: 2.0, "the mean over the batch without the 1/2", True),
+    ("sum-no-half", lambda n, k: 2.0 * n, "the sum over the batch without the 1/2", True),
+    ("mean-of-all", lambda n, k: 1 / k, "the mean over all N K numbers, not over the N samples", True),
+    ("mean-of-all-no-half", lambda n, k: 2 / k, "the mean over all N K numbers without the 1/2", True),
+    ("over-k", lambda n, k: n / k, "divided by the number of columns where the batch size belongs", False),
+    ("over-k-no-half", lambda n, k: 2 * n / k, "divided by the number of columns, and without the 1/2", False),
+    ("over-others", lambda n, k: 1 / (k - 1), "the mean over the other classes too", True),
+    ("over-n-twice", lambda n, k: 1 / n, "divided by the batch size twice", False),
+    ("opposite-sign", lambda n, k: -1.0, "the mean with the opposite sign", False),
+    ("opposite-sign", lambda n, k: -n, "the sum over the batch with the opposite sign", False),
+    ("half", lambda n, k: 0.5, "half the mean over the batch", False),
+    ("log-two", lambda n, k: 1 / np.log(2), "a logarithm to base 2, where the natural one belongs", False),
+    ("log-ten", lambda n, k: 1 / np.log(10), "a logarithm to base 10, where the natural one belongs", False),
+)
+
+
+def _cross(p, t) -> float:
+    return float(-(t * np.log(p)).sum())
+
+
+def _unclipped(o, t, margin) -> float:
+    return float(((margin - (o * t).sum(axis=1, keepdims=True) + o) * (1 - t)).sum())
+
+
+# What forward may be in place of the assignment's loss: key, words, and its sum over the batch.
+OTHER_LOSSES = {
+    "EuclideanLoss": (
+        (
+            "euclid-root",
+            "the norm ||o - t||, the square root left in",
+            lambda o, t, m: np.sqrt(((o - t) ** 2).sum(axis=1)).sum(),
+        ),
+        ("euclid-absolute", "the absolute error |o - t|", lambda o, t, m: np.abs(o - t).sum()),
+        ("euclid-sum-of-differences", "the sum of o - t, not squared", lambda o, t, m: (o - t).sum()),
+    ),
+    "SoftmaxCrossEntropyLoss": (
+        ("wrong-axis", "a softmax over the batch, not the classes", lambda o, t, m: _cross(softmax(o, 0), t)),
+        ("wrong-axis", "a softmax over the whole array", lambda o, t, m: _cross(softmax(o, None), t)),
+        ("softmax-twice", "a softmax of the softmax", lambda o, t, m: _cross(softmax(softmax(o)), t)),
+        ("sigmoid-inside", "a sigmoid where softmax belongs", lambda o, t, m: _cross(sigmoid(o), t)),
+        ("log-missing", "the probability without its logarithm", lambda o, t, m: -(t * softmax(o)).sum()),
+        ("no-softmax", "-t o: softmax and logarithm are missing", lambda o, t, m: -(t * o).sum()),
+        ("log-sum-missing", "the log-sum-exp alone", lambda o, t, m: np.log(np.exp(o).sum(axis=1)).sum()),
+        (
+            "binary-cross-entropy",
+            "a cross-entropy of each column, with (1 - t) log(1 - p)",
+            lambda o, t, m: _cross(softmax(o), t) + _cross(1 - softmax(o), 1 - t),
+        ),
+    ),
+    "HingeLoss": (
+        ("margin-missing", "max(0, o_k - o_t): the margin is missing", lambda o, t, m: violations(o, t, 0.0).sum()),
+        ("margin-sign", "the margin has the wrong sign", lambda o, t, m: violations(o, t, -m).sum()),
+        ("hinge-sign", "o_t and o_k are exchanged", lambda o, t, m: violations(-o, t, m).sum()),
+        ("squared-hinge", "the squared hinge loss", lambda o, t, m: (violations(o, t, m) ** 2).sum()),
+        ("worst-only", "Crammer and Singer's: the worst class alone", lambda o, t, m: violations(o, t, m).max(1).sum()),
+        ("hinge-unclipped", "max(0, ...) is missing", lambda o, t, m: _unclipped(o, t, m)),
+        ("one-against-all", "a hinge on each column alone", lambda o, t, m: np.maximum(m - (2 * t - 1) * o, 0).sum()),
+    ),
+}
+# Losses of their own right: a remark while backward fits them.
+KNOWN_VARIANTS = ("squared-hinge", "worst-only", "one-against-all")

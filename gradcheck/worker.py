@@ -1,0 +1,127 @@
+"""The worker process: runs a stranger's code and reports rows to its parent, a line of JSON each.
+
+Started by gradcheck/isolation.py as a script. Before the stranger's first line runs, this process has given up the
+project's folder: its modules can satisfy no import of a hand-in. What the stranger prints goes nowhere.
+"""
+
+import faulthandler
+import io
+import json
+import os
+import sys
+import warnings
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+ROOT = os.path.dirname(HERE)
+
+
+def forget_the_project() -> None:
+    """Take our folders from the search path and our modules from those that are loaded."""
+    ours = [os.path.normcase(folder) for folder in (ROOT, HERE)]
+    sys.path[:] = [p for p in sys.path if p and os.path.normcase(os.path.realpath(p)) not in ours]
+    for name in [name for name in sys.modules if name == "gradcheck" or name.startswith("gradcheck.")]:
+        del sys.modules[name]
+
+
+# This script's own folder is on the path, the project's is not: change that for these imports alone.
+forget_the_project()
+sys.path.insert(0, ROOT)
+import numpy.random  # noqa: E402, F401 (now: a hand-in's own random.py must not come in between)
+
+from gradcheck import handin  # noqa: E402
+from gradcheck.findings import Row  # noqa: E402
+
+forget_the_project()
+
+
+class Sink(io.TextIOWrapper):
+    """Where a stranger's prints go: counted, and dropped."""
+
+    def __init__(self):
+        super().__init__(open(os.devnull, "wb"), encoding="utf-8", errors="replace")  # noqa: SIM115 (as long as we run)
+        self.lines = 0
+
+    def write(self, text: str) -> int:
+        self.lines += str(text).count("\n")
+        return super().write(text)
+
+
+def limit_memory(megabytes: int) -> None:
+    """Bound the address space, where the system offers that."""
+    try:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))
+    except (ImportError, AttributeError, ValueError, OSError):
+        pass  # Windows has no such module, macOS refuses: there the time limit has to do
+
+
+def main() -> None:
+    request = json.loads(sys.stdin.buffer.read())
+    channel = os.fdopen(os.dup(1), "w", encoding="ascii")
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(nowhere, descriptor)
+    sink = sys.stdout = sys.stderr = Sink()
+    sys.argv = [request["files"][0][1]]
+    sys.dont_write_bytecode = True
+    warnings.simplefilter("ignore")
+    trace = open(request["trace"], "w", encoding="utf-8")  # noqa: SIM115 (until the end of the process)
+    faulthandler.enable(trace)
+    limit_memory(request["memory_limit"])
+
+    process = os.getpid()
+
+    def tell(**event) -> None:
+        if os.getpid() != process:  # a fork of the stranger's came back into our loop
+            os._exit(1)
+        channel.write(json.dumps(event) + "\n")
+        channel.flush()
+
+    def begin(what: str, grace: float = 0.0) -> None:
+        faulthandler.dump_traceback_later(request["time_limit"] + grace, exit=True, file=trace)
+        sink.lines = 0
+        tell(begin=what)
+
+    columns = request["columns"]
+    sys.path[:0] = request["folders"]
+    loaded = {}
+    for part, path in request["files"]:
+        file = os.path.basename(path)
+        both = [other for _, other in request["files"]].count(path) > 1
+        if path not in loaded:
+            begin(file, grace=2.0)  # the alarm in load comes first, where there is one
+            loaded[path] = handin.load(path, request["time_limit"])
+            error = loaded[path][1]
+            if error is not None and file not in request["done"]:
+                tell(row=handin.file_row(path, error, part).as_dict())
+        module, error = loaded[path]
+        relative = handin.imports_relatively(path)
+        for name, cls in handin.find(module, part, both).items():
+            if name in request["done"]:
+                continue
+            begin(name)
+            if cls is None and error is not None:
+                row = Row(name, file, verdict="not checked", hints={"part": part})
+                row.remark("import", f"{file} could not be imported")
+            else:
+                row = handin.check_class(part, file, name, cls, columns)
+            row.hints["part"] = part
+            if relative and cls is not None:
+                row.remark("use", f"{file} imports relatively (from .x import y): that needs a package around it")
+                row.close()
+                relative = False
+            if columns is None:
+                columns = row.hints.get("columns")
+            if sink.lines:
+                row.remark("use", "prints while it computes", mistake="prints")
+                row.close()
+            tell(row=row.as_dict())
+    tell(end=True)
+    # Not sys.exit: threads and exit hooks of a stranger would run on.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,586 @@
+"""The network: flat vectors and their views, weights on disk, layers written by somebody else, the backward pass."""
+
+import copy
+import json
+import pickle
+import re
+
+import numpy as np
+import pytest
+from helpers import ACTIVATIONS, make_network, one_hot
+
+from layers import Gelu, Linear, Relu, Sigmoid
+from loss import EuclideanLoss, SoftmaxCrossEntropyLoss
+from network import Network
+from solve_net import train_net
+from utils import FileError
+
+CONFIG = {"learning_rate": 0.1, "momentum": 0.9, "weight_decay": 1e-2}
+
+
+def gradients(model, rng, samples=8):
+    """Run a random batch forward and backward."""
+    output = model.forward(rng.normal(size=(samples, model.layers[0].in_num)))
+    model.backward(rng.normal(size=output.shape))
+
+
+# --- flat vectors ---
+
+
+def test_weights_and_gradients_are_views_of_the_flat_vectors_in_the_order_of_the_layers():
+    model = make_network(np.random.default_rng(1), [4, 3, 2], "Relu")
+    first, last = model.layers[0], model.layers[2]
+    for vector, names in ((model.params, ("W", "b")), (model.grads, ("grad_W", "grad_b"))):
+        vector[:] = np.arange(vector.size)
+        parts = [getattr(layer, name) for layer in (first, last) for name in names]
+        assert [part.shape for part in parts] == [(4, 3), (3,), (3, 2), (2,)]
+        assert all(np.shares_memory(part, vector) for part in parts)
+        np.testing.assert_array_equal(np.concatenate([part.ravel() for part in parts]), vector)
+    assert model.params.size == model.grads.size == model.velocity.size == 4 * 3 + 3 + 3 * 2 + 2
+
+
+@pytest.mark.parametrize("name", ["W", "b", "grad_W", "grad_b"])
+def test_assigning_copies_into_the_view_and_never_detaches_it(name):
+    model = make_network(np.random.default_rng(2), [4, 3, 2], "Relu")
+    layer = model.layers[2]
+    new = np.random.default_rng(3).normal(size=getattr(layer, name).shape)
+    kept = new.copy()
+    setattr(layer, name, new)
+    new[:] = 7
+    vector = model.grads if name.startswith("grad") else model.params
+    assert np.shares_memory(getattr(layer, name), vector)
+    np.testing.assert_array_equal(getattr(layer, name), kept)
+    assert np.isin(kept, vector).all()
+
+
+def test_assigned_weights_are_those_that_train():
+    model = make_network(np.random.default_rng(4), [4, 2], "Relu")
+    layer = model.layers[0]
+    layer.W = np.ones((4, 2))
+    layer.W += 1
+    gradients(model, np.random.default_rng(5))
+    grad_W = layer.grad_W.copy()
+    model.update({"learning_rate": 0.5, "momentum": 0.0, "weight_decay": 0.0})
+    np.testing.assert_allclose(layer.W, 2 - 0.5 * grad_W, rtol=1e-14)
+
+
+@pytest.mark.parametrize("name, shape", [("W", (2, 4)), ("W", (1, 2)), ("W", ()), ("b", (4,)), ("grad_b", (1, 2))])
+def test_assigning_a_wrong_shape_is_refused_and_changes_nothing(name, shape):
+    layer = Linear("fc1", 4, 2, 0.5)
+    before = getattr(layer, name).copy()
+    with pytest.raises(ValueError, match=re.escape(f"fc1.{name} has shape {before.shape}, not {shape}")):
+        setattr(layer, name, np.ones(shape))
+    np.testing.assert_array_equal(getattr(layer, name), before)
+
+
+def test_two_layers_of_one_generator_start_different_and_so_do_two_without():
+    rng = np.random.default_rng(6)
+    for one, other in (
+        (Linear("a", 5, 5, 0.1, rng), Linear("b", 5, 5, 0.1, rng)),
+        (Linear("a", 5, 5, 0.1), Linear("a", 5, 5, 0.1)),
+    ):
+        assert not np.isin(one.W, other.W).any()
+
+
+def test_first_weights_are_normal_with_the_given_deviation_and_biases_are_0():
+    layer = Linear("fc1", 200, 100, 0.05, np.random.default_rng(7))
+    assert abs(layer.W.mean()) < 0.002
+    assert layer.W.std() == pytest.approx(0.05, rel=0.02)
+    assert not layer.b.any()
+    np.testing.assert_array_equal(layer.W, Linear("fc1", 200, 100, 0.05, np.random.default_rng(7)).W)
+
+
+def test_adding_a_layer_after_training_keeps_weights_and_velocity():
+    model = make_network(np.random.default_rng(8), [4, 3], "Relu")
+    gradients(model, np.random.default_rng(9))
+    model.update(CONFIG)
+    params, grads, velocity = model.params.copy(), model.grads.copy(), model.velocity.copy()
+    new = Linear("fc2", 3, 2, 0.5, np.random.default_rng(10), np.float64)
+    weights = new.W.copy()
+    model.add(new)
+    old = slice(0, params.size)
+    for vector, before in ((model.params, params), (model.grads, grads), (model.velocity, velocity)):
+        np.testing.assert_array_equal(vector[old], before)
+    assert velocity.any() and not model.velocity[params.size :].any()
+    np.testing.assert_array_equal(new.W, weights)
+    assert np.shares_memory(model.layers[0].W, model.params) and np.shares_memory(new.W, model.params)
+
+
+def test_a_layer_cannot_be_added_twice():
+    model, layer = Network(), Linear("fc1", 3, 3, 0.1)
+    model.add(layer)
+    with pytest.raises(ValueError, match=r"fc1.* is in this network already"):
+        model.add(layer)
+
+
+def test_layers_of_two_types_of_number_do_not_mix():
+    model = make_network(np.random.default_rng(11), [4, 3], "Relu", np.float64)
+    with pytest.raises(ValueError, match="fc2 is float32, the network float64"):
+        model.add(Linear("fc2", 3, 2, 0.1))
+    assert len(model.layers) == 1 and model.params.dtype == np.float64
+
+
+def test_repr_shows_the_architecture_and_the_number_of_parameters():
+    model = Network()
+    for layer in (Linear("fc1", 784, 100, 0.01), Gelu("act1"), Linear("fc2", 100, 10, 0.01)):
+        model.add(layer)
+    text = repr(model)
+    for part in ("Linear('fc1', 784, 100)", "78,500", "Gelu('act1')", "Linear('fc2', 100, 10)", "1,010", "float32"):
+        assert part in text
+    assert "79,510 parameters" in text
+    assert text.index("fc1") < text.index("act1") < text.index("fc2")
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_a_copy_of_a_network_is_independent_and_still_trains(duplicate):
+    model = make_network(np.random.default_rng(12), [4, 3, 2], "Sigmoid")
+    twin = duplicate(model)
+    for each in (model, twin):
+        gradients(each, np.random.default_rng(13))
+    before = model.params.copy()
+    twin.update(CONFIG)
+    np.testing.assert_array_equal(model.params, before)
+    model.update(CONFIG)
+    np.testing.assert_array_equal(twin.layers[2].W, model.layers[2].W)
+    assert np.shares_memory(twin.layers[0].W, twin.params)
+
+
+# --- backward and update ---
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_backward_gives_the_gradients_of_the_layers_called_by_hand(activation):
+    rng = np.random.default_rng(14)
+    model = make_network(rng, [6, 5, 4, 3], activation)
+    model.forward(rng.normal(size=(7, 6)))
+    upstream = rng.normal(size=(7, 3))
+    model.backward(upstream)
+    grads = model.grads.copy()
+    model.grads[:] = np.nan
+    for layer in reversed(model.layers):
+        upstream = layer.backward(upstream)
+    np.testing.assert_array_equal(grads, model.grads)
+    assert upstream.shape == (7, 6)
+
+
+def test_backward_does_not_compute_the_gradient_of_the_data():
+    class Watched(np.ndarray):
+        """Notes every matrix product with a transpose of it, as W.T in grad_output @ W.T."""
+
+        products = 0
+
+        def __array_ufunc__(self, ufunc, method, *inputs, **others):
+            Watched.products += ufunc is np.matmul
+            plain = [np.asarray(x) for x in inputs]
+            return getattr(ufunc, method)(*plain, **others)
+
+    model = make_network(np.random.default_rng(15), [6, 5, 3], "Relu")
+    first = model.layers[0]
+    first._W = first._W.view(Watched)
+    gradients(model, np.random.default_rng(16))
+    assert Watched.products == 1  # of forward
+    first.backward(np.ones((8, 5)))
+    assert Watched.products == 2
+
+
+def test_layers_that_update_themselves_make_the_network_s_own_steps():
+    model, plain = (make_network(np.random.default_rng(17), [5, 4, 3], "Gelu") for _ in range(2))
+    for step in range(5):
+        gradients(model, np.random.default_rng(step))
+        model.update(CONFIG)
+
+        rng = np.random.default_rng(step)
+        values = rng.normal(size=(8, 5))
+        for layer in plain.layers:
+            values = layer.forward(values)
+        grad = rng.normal(size=values.shape)
+        for layer in reversed(plain.layers):
+            grad = layer.backward(grad)
+        for layer in plain.layers:
+            if layer.trainable:
+                layer.update(CONFIG)
+    np.testing.assert_array_equal(plain.params, model.params)
+
+
+def test_layers_outside_any_network_train_in_a_plain_loop_as_inside_one():
+    model = make_network(np.random.default_rng(18), [5, 3], "Relu")
+    alone = Linear("fc1", 5, 3, 0.0, dtype=np.float64)
+    alone.W, alone.b = model.layers[0].W, model.layers[0].b
+    assert alone.trainable and not Relu("act").trainable
+    for step in range(5):
+        gradients(model, np.random.default_rng(step))
+        model.update(CONFIG)
+        rng = np.random.default_rng(step)
+        alone.backward(rng.normal(size=alone.forward(rng.normal(size=(8, 5))).shape))
+        alone.update(CONFIG)
+    np.testing.assert_array_equal(alone.W, model.layers[0].W)
+    np.testing.assert_array_equal(alone.b, model.layers[0].b)
+
+
+def test_a_frozen_layer_keeps_its_weights():
+    model = make_network(np.random.default_rng(19), [5, 4, 3], "Relu")
+    frozen, other = model.layers[2], model.layers[0]
+    frozen.trainable = False
+    weights, others = frozen.params.copy(), other.params.copy()
+    for step in range(3):
+        gradients(model, np.random.default_rng(step))
+        model.update(CONFIG)
+    np.testing.assert_array_equal(frozen.params, weights)
+    assert (other.params != others).any()
+
+
+# --- layers written by somebody else ---
+
+
+class TheirLinear:
+    """A linear layer that knows nothing of ours: no base class, no name, its own arrays and its own step."""
+
+    trainable = True
+
+    def __init__(self, in_num, out_num, rng):
+        self.weight = rng.normal(0.0, 0.5, (in_num, out_num)).astype(np.float32)
+        self.updates = 0
+
+    def forward(self, input):
+        self.input = input
+        return input @ self.weight
+
+    def backward(self, grad_output):
+        self.slope = self.input.T @ grad_output
+        return grad_output @ self.weight.T
+
+    def update(self, config):
+        self.weight = self.weight - config["learning_rate"] * self.slope
+        self.updates += 1
+
+
+class TheirScale:
+    trainable = False
+
+    def forward(self, input):
+        return 2 * input
+
+    def backward(self, grad_output):
+        return 2 * grad_output
+
+    def update(self, config):
+        raise AssertionError("nothing to train here")
+
+
+def ours(rng, in_num, out_num):
+    return Linear("fc", in_num, out_num, 0.5, rng)
+
+
+@pytest.mark.parametrize(
+    "first, second", [(ours, None), (None, ours), (None, None)], ids=["last layer", "first layer", "only theirs"]
+)
+def test_somebody_else_s_layer_trains_inside_our_network(first, second):
+    rng = np.random.default_rng(20)
+    model = Network()
+    model.add(first(rng, 6, 8) if first else TheirLinear(6, 8, rng))
+    model.add(TheirScale())
+    model.add(Sigmoid("act"))
+    model.add(second(rng, 8, 3) if second else TheirLinear(8, 3, rng))
+    theirs = [layer for layer in model.layers if isinstance(layer, TheirLinear)]
+    before, own = [layer.weight.copy() for layer in theirs], model.params.copy()
+    inputs = rng.normal(size=(60, 6)).astype(np.float32)
+    labels = inputs[:, :3].argmax(axis=1)
+
+    records = []
+    for _ in range(30):
+        config = {"learning_rate": 0.2, "momentum": 0.0, "weight_decay": 0.0}
+        loss = SoftmaxCrossEntropyLoss("loss")
+        records += train_net(model, loss, config, inputs, labels, batch_size=10, disp_freq=6, rng=rng)
+
+    assert records[-1].loss < 0.6 * records[0].loss
+    for layer, weight in zip(theirs, before):
+        assert layer.updates == 30 * 6
+        assert (layer.weight != weight).all()
+    assert (model.params != own).all()
+    assert "TheirLinear" in repr(model)
+
+
+def test_somebody_else_s_layer_gets_the_same_gradients_as_ours_in_its_place():
+    rng = np.random.default_rng(21)
+    mixed = Network()
+    theirs = TheirLinear(5, 4, rng)
+    last = ours(rng, 4, 2)
+    for layer in (theirs, Gelu("act"), last):
+        mixed.add(layer)
+    same = make_network(rng, [5, 4, 2], "Gelu", np.float32)
+    same.layers[0].W, same.layers[0].b = theirs.weight, np.zeros(4)
+    same.layers[2].W, same.layers[2].b = last.W, last.b
+    inputs, target = rng.normal(size=(7, 5)).astype(np.float32), one_hot([0, 1, 1, 0, 1, 0, 0], 2, np.float32)
+    loss = EuclideanLoss("loss")
+    for model in (mixed, same):
+        model.backward(loss.backward(model.forward(inputs), target))
+    np.testing.assert_allclose(theirs.slope, same.layers[0].grad_W, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(last.grad_W, same.layers[2].grad_W, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    "inputs, grads", [(np.float64, np.float32), (np.float32, np.float64), (np.float64, np.float64)]
+)
+@pytest.mark.parametrize("count", [1, 5])
+def test_numbers_of_another_type_than_the_weights_give_their_gradients_too(inputs, grads, count):
+    rng = np.random.default_rng(23)
+    layer = ours(rng, 4, 3)
+    x, grad = rng.normal(size=(count, 4)).astype(inputs), rng.normal(size=(count, 3)).astype(grads)
+    layer.forward(x)
+    layer.backward(grad)
+    assert layer.grad_W.dtype == np.float32
+    np.testing.assert_allclose(layer.grad_W, x.T @ grad, rtol=1e-5, atol=1e-6)
+
+
+class FrozenRows(Linear):
+    """A Linear of somebody's own: no gradient for its first row, and a step that is half as long."""
+
+    def backward(self, grad_output):
+        grad_input = super().backward(grad_output)
+        self.grad_W[0] = 0
+        return grad_input
+
+    def update(self, config):
+        super().update(config | {"learning_rate": config["learning_rate"] / 2})
+
+
+@pytest.mark.parametrize("position", ["first", "last"])
+def test_a_subclass_of_linear_keeps_its_own_backward_and_update(position):
+    rng = np.random.default_rng(22)
+    sizes = [(6, 4), (4, 3)]
+    kinds = [FrozenRows, Linear] if position == "first" else [Linear, FrozenRows]
+    model, plain = Network(), Network()
+    for (in_num, out_num), kind in zip(sizes, kinds):
+        model.add(kind("fc", in_num, out_num, 0.5, rng))
+        plain.add(Linear("fc", in_num, out_num, 0.0))
+        plain.layers[-1].W = model.layers[-1].W
+    inputs, target = rng.normal(size=(5, 6)).astype(np.float32), one_hot([0, 1, 2, 0, 1], 3, np.float32)
+    config = {"learning_rate": 0.25, "momentum": 0.0, "weight_decay": 0.0}
+    before = [layer.W.copy() for layer in model.layers]
+    for network in (model, plain):
+        network.backward(EuclideanLoss("loss").backward(network.forward(inputs), target))
+        network.update(config)
+    for layer, same, start in zip(model.layers, plain.layers, before):
+        if isinstance(layer, FrozenRows):
+            np.testing.assert_array_equal(layer.W[0], start[0])
+            np.testing.assert_allclose((layer.W - start)[1:], (same.W - start)[1:] / 2, rtol=1e-5, atol=1e-7)
+        else:
+            np.testing.assert_array_equal(layer.W, same.W)
+
+
+def test_a_nameless_layer_cannot_be_added_twice_either():
+    model, layer = Network(), TheirScale()
+    model.add(layer)
+    with pytest.raises(ValueError, match="in this network already"):
+        model.add(layer)
+
+
+# --- weights on disk ---
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_a_saved_network_comes_back_bit_for_bit(tmp_path, activation, dtype):
+    rng = np.random.default_rng(22)
+    model = make_network(rng, [6, 5, 4, 3], activation, dtype)
+    inputs = rng.normal(size=(9, 6)).astype(dtype)
+    model.save(tmp_path / "model.npz")
+    loaded = Network.load(tmp_path / "model.npz")
+    assert loaded.params.dtype == dtype
+    np.testing.assert_array_equal(loaded.params, model.params)
+    np.testing.assert_array_equal(loaded.forward(inputs), model.forward(inputs))
+    assert repr(loaded) == repr(model)
+    assert all(np.shares_memory(layer.W, loaded.params) for layer in loaded.layers[::2])
+
+
+def test_arrays_in_the_file_are_named_by_position_and_parameter(tmp_path):
+    model = make_network(np.random.default_rng(23), [4, 3, 2], "Relu", np.float32)
+    model.save(tmp_path / "model.npz")
+    with np.load(tmp_path / "model.npz", allow_pickle=False) as file:
+        assert sorted(set(file.files) - {"architecture"}) == ["0.W", "0.b", "2.W", "2.b"]
+        np.testing.assert_array_equal(file["2.W"], model.layers[2].W)
+        np.testing.assert_array_equal(file["0.b"], model.layers[0].b)
+
+
+def test_saving_again_replaces_the_file_and_leaves_nothing_beside_it(tmp_path):
+    path = tmp_path / "model.npz"
+    for seed in (1, 2):
+        model = make_network(np.random.default_rng(seed), [4, 2], "Relu")
+        model.save(path)
+    np.testing.assert_array_equal(Network.load(path).params, model.params)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_save_that_fails_leaves_the_old_file_and_no_part_of_a_new_one(tmp_path, monkeypatch):
+    path = tmp_path / "model.npz"
+    model = make_network(np.random.default_rng(24), [4, 2], "Relu")
+    model.save(path)
+    before = path.read_bytes()
+
+    def full_disk(part, array, **how):
+        part.write(b"half of it")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np.lib.format, "write_array", full_disk)
+    for target in (path, tmp_path / "new.npz"):
+        with pytest.raises(OSError, match="No space left"):
+            model.save(target)
+    assert list(tmp_path.iterdir()) == [path]
+    assert path.read_bytes() == before
+
+
+def test_a_network_with_somebody_else_s_layer_is_not_saved(tmp_path):
+    class Linear(TheirLinear):
+        """A name of ours does not make it ours."""
+
+    for layer in (TheirScale(), Linear(2, 4, np.random.default_rng(25))):
+        model = make_network(np.random.default_rng(26), [4, 2], "Relu")
+        model.add(layer)
+        with pytest.raises(ValueError, match=rf"layer 1 \({type(layer).__name__}\)"):
+            model.save(tmp_path / "model.npz")
+    assert not list(tmp_path.iterdir())
+
+
+def refuse(path, saying: str) -> None:
+    """Loading raises FileError, one sentence that names the file."""
+    with pytest.raises(FileError, match=saying) as caught:
+        Network.load(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.fixture
+def parts(tmp_path):
+    """What a good file holds: a dict to damage. And a function that writes it and refuses to load it."""
+    path = tmp_path / "model.npz"
+    make_network(np.random.default_rng(27), [4, 3, 2], "Relu", np.float32).save(path)
+    with np.load(path) as file:
+        contents = {name: file[name] for name in file.files}
+
+    def refused(saying: str) -> None:
+        np.savez(path, **contents)
+        refuse(path, saying)
+
+    return contents, refused
+
+
+def change_header(contents, change) -> None:
+    header = json.loads(str(contents["architecture"]))
+    change(header)
+    contents["architecture"] = np.array(json.dumps(header))
+
+
+def test_the_undamaged_parts_load(parts, tmp_path):
+    contents, _ = parts
+    np.savez(tmp_path / "again.npz", **contents)
+    np.testing.assert_array_equal(Network.load(tmp_path / "again.npz").layers[2].W, contents["2.W"])
+
+
+def test_loading_refuses_a_missing_file(tmp_path):
+    refuse(tmp_path / "model.npz", "does not exist")
+
+
+@pytest.mark.parametrize("content", [b"", b"split,epoch\n", b"PK\x03\x04 and no more"], ids=["empty", "text", "cut"])
+def test_loading_refuses_what_is_no_zip(tmp_path, content):
+    (tmp_path / "model.npz").write_bytes(content)
+    refuse(tmp_path / "model.npz", "is not a weights file")
+
+
+def test_loading_refuses_a_folder(tmp_path):
+    refuse(tmp_path, "is not a weights file")
+
+
+def test_loading_refuses_a_single_array(tmp_path):
+    np.save(tmp_path / "array.npy", np.ones(3))
+    refuse(tmp_path / "array.npy", "is not a weights file")
+
+
+def test_loading_refuses_pickles_and_runs_none(tmp_path, parts):
+    class Trap:
+        def __reduce__(self):
+            return (tmp_path.joinpath("sprung").touch, ())
+
+    contents, refused = parts
+    contents["0.W"] = np.array([[Trap()]], dtype=object)
+    refused("is not a weights file")
+    (tmp_path / "model.npz").write_bytes(pickle.dumps(Trap()))
+    refuse(tmp_path / "model.npz", "is not a weights file")
+    assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize("name", ["0.W", "0.b", "2.W", "2.b", "architecture"])
+def test_loading_refuses_a_missing_array_and_names_it(parts, name):
+    contents, refused = parts
+    del contents[name]
+    refused(re.escape(name))
+
+
+@pytest.mark.parametrize("name", ["1.W", "3.W", "velocity"])
+def test_loading_refuses_an_extra_array_and_names_it(parts, name):
+    contents, refused = parts
+    contents[name] = np.ones((4, 3), np.float32)
+    refused(re.escape(name))
+
+
+@pytest.mark.parametrize("name, shape", [("0.W", (3, 4)), ("0.W", (12,)), ("2.b", (3,)), ("0.b", (1, 3)), ("0.b", ())])
+def test_loading_refuses_a_wrong_shape(parts, name, shape):
+    contents, refused = parts
+    contents[name] = np.zeros(shape, np.float32)
+    refused("shape")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("name", ["0.W", "2.b"])
+def test_loading_refuses_weights_that_are_not_finite(parts, name, value):
+    contents, refused = parts
+    contents[name].flat[-1] = value
+    refused(f"layer {name[0]} has weights that are not finite")
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float16, np.int32])
+def test_loading_refuses_a_wrong_type_of_number(parts, dtype):
+    contents, refused = parts
+    contents["2.W"] = contents["2.W"].astype(dtype)
+    refused("layer 2 is not float32")
+
+
+@pytest.mark.parametrize("kind", ["Dropout", "Layer", "Network", "sgd_step", "np"])
+def test_loading_refuses_an_unknown_type_of_layer(parts, kind):
+    contents, refused = parts
+    change_header(contents, lambda header: header["layers"][1].update(type=kind))
+    refused(f"unknown type '{kind}'")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda header: header.update(format="mlp-weights-2"),
+        lambda header: header.update(dtype="float16"),
+        lambda header: header.update(layers=3),
+        lambda header: header.update(layers=["Linear"]),
+        lambda header: header["layers"][0].pop("in_num"),
+        lambda header: header["layers"][0].pop("name"),
+        lambda header: header.clear(),
+    ],
+)
+def test_loading_refuses_a_header_that_is_not_ours(parts, change):
+    contents, refused = parts
+    change_header(contents, change)
+    refused("is not a weights file")
+
+
+def test_loading_refuses_damaged_bytes_or_reads_finite_weights(tmp_path):
+    path = tmp_path / "model.npz"
+    make_network(np.random.default_rng(28), [4, 3, 2], "Relu", np.float32).save(path)
+    good = np.frombuffer(path.read_bytes(), np.uint8)
+    rng = np.random.default_rng(29)
+    for _ in range(500):
+        damaged = good.copy()
+        damaged[rng.integers(0, good.size, rng.integers(1, 4))] = rng.integers(0, 256)
+        path.write_bytes(damaged.tobytes()[: rng.integers(good.size // 2, 3 * good.size)])
+        try:
+            model = Network.load(path)
+        except FileError as error:
+            assert str(path) in str(error)
+        else:
+            assert np.isfinite(model.params).all()

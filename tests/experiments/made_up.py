@@ -1,0 +1,105 @@
+"""Made-up results: curves of a known shape, for the tests of measures and claims."""
+
+import math
+from fnmatch import fnmatchcase
+from functools import cache
+
+import numpy as np
+
+from experiments.figures import BESIDE, FIGURES
+from experiments.measures import Book
+from experiments.plan import at_batch_10
+from experiments.store import Result
+from experiments.work import settings_of
+from training.probe import ProbeRow
+from utils import Row
+
+EQUAL_STEP = [
+    f"{layers}_Sigmoid_{loss}_0.08_0.0_100"
+    for layers in (1, 2)
+    for loss in ("EuclideanLoss", "SoftmaxCrossEntropyLoss")
+]
+NAN = float("nan")
+
+
+@cache
+def result(
+    name: str,
+    seed: int = 0,
+    final: float = 0.95,  # test accuracy
+    train: float | None = None,  # train accuracy, if another
+    start: float = 0.1,  # accuracy before training
+    tau: float = 1.0,  # epochs in which all but 1/e of the way is made
+    loss: tuple[float, float] = (2.0, 0.1),  # before training and at the end
+    rise: float = 1.0,  # final test loss / its minimum, which is half way
+    noise: float = 0.0,  # standard deviation of a training point
+    share: float = 0.11,  # of the class predicted most
+    ratio: tuple[float, float] = (0.5, 0.5),  # delta of the first / of the last Linear layer, at epochs 0 and 1
+    slope: float = 0.2,
+    gradient: float = 1.0,
+    diverged_in: int | None = None,  # the epoch
+    epochs: int = 50,
+    samples: int = 60_000,
+) -> Result:
+    settings = settings_of(name, seed, max_epoch=epochs)
+    batch, train = settings["batch_size"], final if train is None else train
+    per_epoch, rng, rows = math.ceil(samples / batch), np.random.default_rng(seed), []
+    loss = (float(loss[0]), float(loss[1]))
+
+    def between(before: float, after: float, epoch: float) -> float:
+        return after + (before - after) * math.exp(-epoch / tau)
+
+    def test_row(epoch: int) -> Row:
+        rising = 1 + (rise - 1) * min(max(epoch - epochs / 2, 0) / max(epochs / 2 - 5, 1), 1)
+        return Row("test", epoch, epoch * per_epoch, between(*loss, epoch) * rising, between(start, final, epoch), NAN)
+
+    rows.append(test_row(0))
+    for epoch in range(1, epochs + 1):
+        for within in sorted({*range(50, per_epoch + 1, 50), per_epoch}):
+            iteration = (epoch - 1) * per_epoch + within
+            accuracy = between(start, train, iteration / per_epoch) + noise * rng.standard_normal()
+            rows.append(Row("train", epoch, iteration, between(*loss, iteration / per_epoch), accuracy, NAN))
+            if epoch == diverged_in:
+                rows[-1] = rows[-1]._replace(loss=NAN)
+                break
+        if epoch == diverged_in:
+            break
+        rows.append(test_row(epoch))
+    layers = len(settings["hidden"])
+    probe = []
+    for epoch in (0, 1):
+        if diverged_in is not None and epoch >= diverged_in:
+            continue
+        for position in range(layers + 1):
+            delta = ratio[epoch] ** ((layers - position) / layers) if layers else 1.0
+            probe.append(ProbeRow(epoch, 2 * position, f"fc{position + 1}", delta, gradient, 2.0, NAN, NAN))
+            if position < layers:
+                probe.append(ProbeRow(epoch, 2 * position + 1, f"act{position + 1}", NAN, NAN, NAN, slope, 0.0))
+    return Result(settings, {"class_share": share}, rows, probe)
+
+
+class _OnDemand(dict):
+    """Makes up a curve's results when they are asked for: a claim looks at a few of them."""
+
+    def get(self, name: str) -> list[Result]:
+        return [result(own, seed, **dict(parameters)) for own, seed, parameters in super().get(name, [])]
+
+
+def book(changes: dict, batch: int = 100, seeds: int = 2) -> Book:
+    """Every curve of the figures and what stands beside them. changes: {pattern of names: what `result` is told}.
+
+    The batch size in a pattern is 100 where it means the book's. A list instead of a dict has an entry for each seed.
+    """
+    results = _OnDemand()
+    names = [name for _, drawn in FIGURES.values() for name in drawn]
+    names += [name for group in BESIDE.values() for name in group] + EQUAL_STEP
+    for name in dict.fromkeys(names):
+        given = [{} for _ in range(seeds)]
+        for pattern, change in changes.items():
+            if fnmatchcase(name, pattern):
+                each = change if isinstance(change, list) else [change] * seeds
+                given = [before | after for before, after in zip(given, each)]
+        own = at_batch_10(name) if batch == 10 and name.endswith("_100") else name
+        if batch == 100 or name.endswith("_100"):
+            results[own] = [(own, seed, tuple(parameters.items())) for seed, parameters in enumerate(given)]
+    return Book(results, batch, EQUAL_STEP)

@@ -1,0 +1,137 @@
+"""Every wrong formula of the catalogue, computed and fed to the diagnosis, comes back under its own name."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from gradcheck.catalogue import ANY, FACTORS, WRONG, diagnose
+from gradcheck.findings import Row
+from gradcheck.guarded import Guarded
+from gradcheck.layer_rows import _check_value
+from gradcheck.loss_forms import SHAPES, Reduced, batch, find_form
+from gradcheck.mistakes_layers import OTHER_FORMS
+from gradcheck.mistakes_losses import OTHER_LOSSES, SCALES
+from gradcheck.steps import CONFIGS, STEPS, WRONG_STEPS, _compare, walk
+from gradcheck.truth import ACTIVATIONS, IN, LOSSES, OUT, N, loss_gradient, loss_value, points, relative_error
+
+
+def layer_case(value: str, out: int = OUT) -> SimpleNamespace:
+    name, what = value.split(".")
+    x, before_x = points(1, N, IN), points(3, N, IN)
+    if name == "Linear":
+        g, before_g, W, b = points(2, N, out), points(4, N, out), points(5, IN, out), points(6, out)
+        case = SimpleNamespace(x=x, g=g, W=W, b=b, n=N, k=out)
+        rules = {
+            "forward": lambda x, g: x @ W + b,
+            "grad_input": lambda x, g: g @ W.T,
+            "grad_W": lambda x, g: x.T @ g,
+            "grad_b": lambda x, g: g.sum(axis=0),
+        }
+    else:
+        g, before_g = points(2, N, IN), points(4, N, IN)
+        case = SimpleNamespace(x=x, g=g, n=N, k=IN)
+        function, slope = ACTIVATIONS[name]
+        rules = {"forward": lambda x, g: function(x), "grad_input": lambda x, g: g * slope(x)}
+    case.true, case.before = rules[what](x, g), rules[what](before_x, before_g)
+    case.sum, case.with_old_input = case.true + case.before, rules[what](before_x, g)
+    return case
+
+
+def loss_case(value: str) -> SimpleNamespace:
+    name = value.split(".")[0]
+    o, t = batch(name, SHAPES[0])
+    n, k = o.shape
+    return SimpleNamespace(o=o, t=t, n=n, k=k, margin=5.0, true=loss_gradient(name, o, t))
+
+
+def case_of(value: str) -> SimpleNamespace:
+    return loss_case(value) if value.split(".")[0] in LOSSES else layer_case(value)
+
+
+GRADIENTS = [value for value in WRONG if not value.endswith(".forward")]
+
+
+def own_names(value: str, case: SimpleNamespace, wrong: np.ndarray) -> list[str]:
+    """The names that the same numbers have among the mistakes of this value alone."""
+    mistakes = [mistake for mistake in WRONG[value] if mistake.key != "untransposed-w"]
+    return [m.key for m in mistakes if relative_error(np.asarray(m.wrong(case), float), wrong) < 1e-6]
+
+
+@pytest.mark.parametrize(
+    ("value", "mistake"),
+    [(value, mistake) for value in WRONG for mistake in WRONG[value]],
+    ids=lambda v: v if isinstance(v, str) else v.key,
+)
+def test_a_wrong_formula_has_its_own_name(value, mistake):
+    # W for its transpose: elsewhere it raises, and linear_rows looks at a square layer too.
+    case = layer_case(value, IN) if mistake.key == "untransposed-w" else case_of(value)
+    wrong = np.asarray(mistake.wrong(case), float)
+    if relative_error(wrong, case.true) < 1e-9:
+        assert mistake.key == "gelu-of-other-form"  # right beside the tanh form, wrong beside another forward
+        return
+    found = diagnose(value, wrong, case, 1e-6)
+    assert found is not None and found.key == mistake.key
+
+
+@pytest.mark.parametrize("value", GRADIENTS)
+def test_factors_have_their_own_name(value):
+    case = case_of(value)
+    for key, factor, _ in FACTORS:
+        wrong = factor(case) * case.true
+        same = [other for other, size, _ in FACTORS if np.isclose(size(case), factor(case))]
+        assert diagnose(value, wrong, case, 1e-6).key in (key, *same, *own_names(value, case, wrong))
+
+
+@pytest.mark.parametrize("value", [value for value in GRADIENTS if value.split(".")[0] not in LOSSES])
+def test_what_any_gradient_may_have(value):
+    case = case_of(value)
+    for mistake in ANY:
+        wrong = np.asarray(mistake.wrong(case), float)
+        if relative_error(wrong, case.true) < 1e-9:  # a vector is its own transpose
+            continue
+        found = diagnose(value, wrong, case, 1e-6)
+        assert found is not None and found.key in (mistake.key, *own_names(value, case, wrong))
+
+
+@pytest.mark.parametrize("step", WRONG_STEPS, ids=lambda step: step.key)
+def test_a_wrong_step_has_its_own_name(step):
+    grads = [points(31 + number, IN, OUT) for number in range(STEPS)]
+    start, row = points(5, IN, OUT), Row("Linear")
+    after = walk(step.one, start, grads, CONFIGS[0])
+    _compare(row, object, "W", start, grads, after, CONFIGS[0], 1e-9)
+    assert [finding.mistake for finding in row.findings] == [step.key]
+
+
+def form_of(name: str, forward) -> list[str]:
+    """The names that a loss with this forward gets."""
+    row = Row(name)
+    subject = SimpleNamespace(forward=lambda input, target: forward(input, target))
+    find_form(row, Reduced(subject, row), name, False)
+    return [finding.mistake for finding in row.findings]
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize(("key", "factor"), [scale[:2] for scale in SCALES[1:]], ids=[scale[0] for scale in SCALES[1:]])
+def test_a_scaled_loss_has_its_own_name(name, key, factor):
+    assert form_of(name, lambda o, t: factor(*o.shape) * loss_value(name, o, t)) == [key]
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("size", [20, 64, 100])
+def test_a_fixed_batch_size_has_its_own_name(name, size):
+    assert form_of(name, lambda o, t: len(o) * loss_value(name, o, t) / size) == ["fixed-batch"]
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "total"), [(name, key, total) for name, others in OTHER_LOSSES.items() for key, _, total in others]
+)
+def test_another_loss_has_its_own_name(name, key, total):
+    assert form_of(name, lambda o, t: total(o, t, 5.0) / len(o)) == [key]
+
+
+def test_other_gelus_have_their_own_name():
+    for form in OTHER_FORMS["Gelu.forward"]:
+        row, case = Row("Gelu"), layer_case("Gelu.forward")
+        _check_value(row, Guarded, "Gelu", form.wrong(case), ACTIVATIONS["Gelu"][0], case, 1e-6)
+        assert [finding.mistake for finding in row.findings] == [form.key]

@@ -1,0 +1,323 @@
+"""A run that was stopped and resumed is the run that was not stopped: weights, momentum, shuffle and curves."""
+
+import random
+import shutil
+
+import numpy as np
+import pytest
+from faults import CASES
+from idx_files import small_set, write_set
+from wholeness import assert_same, assert_sound, assert_whole_picture, contents, only
+
+from run_mlp import build, config
+from training.checkpoint import Checkpoint
+from training.output import Watch
+from training.settings import resolve
+from utils import read_metrics
+
+QUIET = ("--quiet", "--no-plot")
+
+
+def probes(case: str) -> list[str]:
+    """What a resumed run must be told again."""
+    flags = CASES[case]
+    return flags[flags.index("--probe") :] if "--probe" in flags else []
+
+
+@pytest.fixture
+def run_of(trainer, tmp_path):
+    """A fresh run in a folder of its own."""
+
+    def run(*flags, **fault):
+        ended = trainer.run(tmp_path, *QUIET, *flags, **fault)
+        return only(tmp_path / "runs"), ended
+
+    return run
+
+
+# ---- kills
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_killed_before_an_operation_on_a_file_and_resumed_a_run_is_the_undisturbed_one(
+    trainer, undisturbed, tmp_path, case
+):
+    flags = [*QUIET, "--max-epoch", 3, *CASES[case]]
+    operations = trainer.run(tmp_path / "all", *flags).operations
+    assert operations > 20  # each epoch opens, flushes and renames
+    begun = 0
+    for at in range(2, operations + 1, 3):  # all of them: tests/training/torture.py
+        place = tmp_path / str(at)
+        assert trainer.run(place, *flags, at=at).code == -9
+        if not [path for path in place.glob("runs/*") if not path.name.startswith(".")]:
+            continue  # killed before there was a run
+        begun += 1
+        folder = only(place / "runs")
+        assert_sound(folder)
+        resumed = trainer.resume(folder, *QUIET, *probes(case))
+        assert (resumed.code, resumed.stderr) == (0, "")
+        assert_same(folder, undisturbed(case))
+        assert [path.name for path in folder.iterdir() if path.name.endswith(".part")] == []
+    assert begun > operations // 5
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_killed_at_random_moments_again_and_again_a_run_still_ends_as_the_undisturbed_one(
+    trainer, undisturbed, run_of, case
+):
+    rng = random.Random(0)
+    whole = undisturbed(case, 25)
+    flags = [*QUIET, *probes(case)]
+    folder, ended = run_of("--max-epoch", 25, *CASES[case], kill_after=0.1)
+    for _ in range(100):
+        assert_sound(folder)
+        if ended.code == 0:
+            break
+        ended = trainer.resume(folder, *flags, kill_after=rng.uniform(0.05, 0.3))
+    assert trainer.resume(folder, *flags).code == 0
+    assert_same(folder, whole)
+
+
+def test_a_kill_while_the_picture_is_drawn_leaves_none_or_a_whole_one(trainer, undisturbed, tmp_path):
+    flags = ["--quiet", "--max-epoch", 3, *CASES["batches that divide"]]
+    operations = trainer.run(tmp_path / "all", *flags).operations
+    without = trainer.run(tmp_path / "none", *flags, "--no-plot").operations
+    assert operations > without
+    for at in range(without + 2, operations + 1, 4):
+        place = tmp_path / str(at)
+        trainer.run(place, *flags, at=at)
+        folder = only(place / "runs")
+        for picture in place.glob("plots/*.png"):
+            assert_whole_picture(picture)
+        assert trainer.resume(folder, "--quiet").code == 0
+        assert_same(folder, undisturbed("batches that divide"))
+        pictures = [path for path in (place / "plots").iterdir() if not path.name.startswith(".")]
+        assert [path.name for path in pictures] == [f"{folder.name}.png"]
+        assert_whole_picture(pictures[0])
+
+
+# ---- what a resumed run does
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_raised_max_epoch_goes_on_as_if_it_had_been_meant_from_the_start(trainer, undisturbed, run_of, case):
+    # Three epochs, of which every second is evaluated: the evaluation after the third was only that of the end.
+    folder, ended = run_of("--max-epoch", 3, *CASES[case])
+    assert ended.code == 0
+    assert trainer.resume(folder, *QUIET, "--max-epoch", 5, *probes(case)).code == 0
+    renamed = shutil.copytree(undisturbed(case, 5), folder.with_name("five"))
+    assert_same(folder, renamed)
+
+
+def test_interrupted_by_the_disk_twice_and_resumed_all_rows_are_there_once(trainer, undisturbed, run_of):
+    folder, _ended = run_of("--max-epoch", 3, *CASES["batches that divide"], at=18)
+    (folder / "metrics.csv").write_text((folder / "metrics.csv").read_text() + "train,2,99,0.5,0.5,9.0\n")
+    assert trainer.resume(folder, *QUIET).code == 0
+    assert_same(folder, undisturbed("batches that divide"))
+
+
+def test_a_finished_run_resumed_changes_nothing_but_the_picture_it_lacked(trainer, undisturbed, run_of):
+    folder, _ = run_of("--max-epoch", 3, *CASES["batches that divide"])
+    before = contents(folder)
+    ended = trainer.resume(folder)
+    assert ended.code == 0
+    assert contents(folder) == before
+    assert_whole_picture(folder.parent.parent / "plots" / f"{folder.name}.png")
+
+
+def test_a_resumed_run_draws_over_its_own_picture_and_over_no_other(trainer, run_of):
+    folder, _ = run_of("--max-epoch", 2)
+    plots = folder.parent.parent / "plots"
+    plots.mkdir()
+    (plots / f"{folder.name}.png").write_bytes(b"of another run, which had the same name elsewhere")
+    for epochs in (3, 4):
+        assert trainer.resume(folder, "--max-epoch", epochs).code == 0
+        assert (plots / f"{folder.name}.png").read_bytes() == b"of another run, which had the same name elsewhere"
+        assert {path.name for path in plots.iterdir()} == {f"{folder.name}.png", f"{folder.name}-2.png"}
+
+
+def test_what_a_killed_process_was_writing_is_cleared_away(trainer, run_of):
+    folder, ended = run_of("--max-epoch", 3, at=18)
+    assert ended.code == -9
+    (folder / ".checkpoint.npz.99.part").write_bytes(b"half")
+    assert trainer.resume(folder, *QUIET).code == 0
+    assert {path.name for path in folder.iterdir()} == {"checkpoint.npz", "config.json", "metrics.csv", "model.npz"}
+
+
+def test_diverged_and_resumed_it_diverges_again_and_says_so(trainer, run_of):
+    folder, ended = run_of("-l", "Euclidean", "-lr", 3, "--max-epoch", 9)
+    last = read_metrics(folder / "metrics.csv")[-1].epoch
+    assert ended.code == 4 and last > 1  # or nothing would be resumed
+    before = contents(folder)
+    again = trainer.resume(folder, *QUIET)
+    assert (again.code, again.sentence) == (4, ended.sentence)
+    assert_sound(folder)
+    assert contents(folder).keys() == before.keys()
+    assert contents(folder)[folder / "model.npz"] == before[folder / "model.npz"]
+
+
+# ---- what is refused
+
+CHANGED = {
+    "learning_rate": ["-lr", 0.02],
+    "weight_decay": ["-w", 0.5],
+    "momentum": ["--momentum", 0.1],
+    "batch_size": ["-b", 11],
+    "disp_freq": ["--disp-freq", 7],
+    "test_epoch": ["--test-epoch", 2],
+    "hidden": ["--hidden", 20],
+    "activation": ["-a", "Gelu"],
+    "loss": ["-l", "Hinge"],
+    "margin": ["--margin", 2],
+    "init_std": ["--init-std", 0.1],
+    "seed": ["--seed", 5],
+    "threads": ["--threads", 3],
+}
+
+
+@pytest.fixture(scope="module")
+def done(trainer, tmp_path_factory):
+    place = tmp_path_factory.mktemp("done")
+    assert trainer.run(place, *QUIET, "--max-epoch", 2).code == 0
+    return only(place / "runs")
+
+
+@pytest.mark.parametrize("key", CHANGED)
+def test_a_setting_that_contradicts_the_run_is_refused_by_name(trainer, done, key):
+    before = contents(done)
+    ended = trainer.resume(done, *QUIET, "--max-epoch", 5, *CHANGED[key])
+    assert ended.code == 2
+    assert ended.sentence.startswith(f"run_mlp.py: {key} is {CHANGED[key][1]!r}"[:20])
+    assert str(done) in ended.sentence
+    assert contents(done) == before
+
+
+def test_fewer_epochs_than_are_done_are_refused(trainer, done):
+    ended = trainer.resume(done, *QUIET, "--max-epoch", 1)
+    assert ended.code == 2
+    assert "max_epoch is 1" in ended.sentence
+
+
+def test_an_epoch_that_was_passed_without_an_evaluation_cannot_become_the_last(trainer, run_of):
+    folder, _ = run_of("--test-epoch", 5, "--max-epoch", 6, at=30)
+    epoch = Checkpoint.load(folder / "checkpoint.npz").epoch
+    assert 1 <= epoch < 5
+    assert "give more" in trainer.resume(folder, *QUIET, "--max-epoch", epoch).sentence
+    assert trainer.resume(folder, *QUIET, "--max-epoch", epoch + 1).code == 0
+    assert read_metrics(folder / "metrics.csv")[-1].split == "test"
+
+
+def test_other_data_is_refused_and_the_same_data_elsewhere_is_taken(trainer, done, small_data, tmp_path):
+    other = write_set(tmp_path / "other", small_set(train=206))
+    moved = shutil.copytree(small_data, tmp_path / "moved")
+    folder = shutil.copytree(done, tmp_path / "runs" / "copy")
+    before = contents(folder)
+    for data, code in ((other, 3), (moved, 0)):
+        ended = trainer.resume(folder, *QUIET, "--max-epoch", 3, "--data-dir", data)
+        assert ended.code == code, ended.stderr
+        if code == 3:
+            assert "does not hold the data" in ended.sentence
+            assert contents(folder) == before
+    assert read_metrics(folder / "metrics.csv")[-1].epoch == 3
+
+
+def test_a_dry_run_that_was_stopped_is_not_resumed_with_the_whole_data(trainer, small_data, tmp_path):
+    big = write_set(tmp_path / "big", small_set(train=600, test=300))
+    trainer.run(tmp_path, "--dry-run", *QUIET, "--data-dir", big, at=12)
+    folder = only(tmp_path / "runs")
+    assert not (folder / "checkpoint.npz").exists()
+    ended = trainer.resume(folder, *QUIET)
+    assert ended.code == 3
+    assert "dry run" in ended.sentence
+
+
+def test_a_run_of_an_older_program_without_checkpoints_is_not_written_over(trainer, done, tmp_path):
+    folder = shutil.copytree(done, tmp_path / "runs" / "old")
+    (folder / "checkpoint.npz").unlink()
+    before = contents(folder)
+    ended = trainer.resume(folder, *QUIET)
+    assert ended.code == 3
+    assert "no checkpoint.npz" in ended.sentence
+    assert contents(folder) == before
+
+
+def test_a_checkpoint_is_all_that_changes_in_training(done):
+    """What the equalities above rest on: nothing is restored that was not saved."""
+    checkpoint = Checkpoint.load(done / "checkpoint.npz")
+    assert checkpoint.epoch == 2
+    assert np.isfinite(checkpoint.params).all()
+    assert checkpoint.order["bit_generator"] == "PCG64"
+    assert checkpoint.rows == read_metrics(done / "metrics.csv")
+
+
+# ---- a resumed run that is stopped again
+
+
+def test_a_raised_max_epoch_is_kept_by_a_resume_that_is_killed(trainer, tmp_path):
+    done = trainer.run(tmp_path / "done", *QUIET, "--max-epoch", 2, *CASES["batches that divide"])
+    assert done.code == 0
+    shutil.copytree(tmp_path / "done", tmp_path / "all")
+    operations = trainer.resume(only(tmp_path / "all" / "runs"), *QUIET, "--max-epoch", 5).operations
+    kept = 0
+    for at in range(1, operations // 2, 2):
+        shutil.copytree(tmp_path / "done", tmp_path / str(at))
+        folder = only(tmp_path / str(at) / "runs")
+        assert trainer.resume(folder, *QUIET, "--max-epoch", 5, at=at).code == -9
+        stopped = Checkpoint.load(folder / "checkpoint.npz")
+        kept += stopped.epoch == 2 and stopped.settings["max_epoch"] == 5
+        assert trainer.resume(folder, *QUIET).code == 0
+        assert read_metrics(folder / "metrics.csv")[-1].epoch == stopped.settings["max_epoch"]
+    assert kept > 0
+
+
+def test_what_is_not_ours_is_not_cleared_away(trainer, run_of, tmp_path):
+    folder, _ = run_of("--max-epoch", 1)
+    (folder / ".movie.mkv.1.part").write_bytes(b"somebody's")
+    (folder / ".metrics.csv.1.part").write_bytes(b"ours")
+    strange = tmp_path / "not a run"
+    strange.mkdir()
+    (strange / ".metrics.csv.1.part").write_bytes(b"who knows whose")
+    assert trainer.resume(folder, *QUIET, "--max-epoch", 2).code == 0
+    assert trainer.resume(strange, *QUIET).code == 3
+    assert [path.name for path in folder.glob(".*.part")] == [".movie.mkv.1.part"]
+    assert [path.name for path in strange.iterdir()] == [".metrics.csv.1.part"]
+
+
+def test_a_finished_run_of_one_epoch_without_a_checkpoint_is_not_trained_again(trainer, run_of):
+    folder, _ = run_of("--max-epoch", 1)
+    (folder / "checkpoint.npz").unlink()
+    before = contents(folder)
+    ended = trainer.resume(folder, *QUIET)
+    assert ended.code == 3 and "has no checkpoint.npz" in ended.sentence
+    assert contents(folder) == before
+
+
+def test_epochs_behind_a_resumed_run_cannot_be_looked_at_and_that_is_said(trainer, run_of):
+    folder, _ = run_of("--max-epoch", 2, "--probe", 0)
+    ended = trainer.resume(folder, *QUIET, "--max-epoch", 3, "--probe", 0, 1, 3)
+    assert ended.code == 0
+    assert "--probe: epochs [1] are behind this run" in ended.sentence
+    assert {line.split(",")[0] for line in (folder / "probe.csv").read_text().splitlines()[1:]} == {"0", "3"}
+
+
+def test_a_finished_run_keeps_the_versions_it_was_made_with(trainer, run_of):
+    folder, _ = run_of("--max-epoch", 1)
+    path = folder / "config.json"
+    older = path.read_text(encoding="utf-8").replace('"numpy": "', '"numpy": "1.0 of old, not ')
+    path.write_text(older, encoding="utf-8")
+    assert trainer.resume(folder, *QUIET).code == 0
+    assert path.read_text(encoding="utf-8") == older
+
+
+def test_weights_that_are_not_finite_give_way_to_those_of_the_last_whole_epoch(tmp_path):
+    settings = resolve(config, {"hidden": [4]})
+    data = {"images": {"train": 10, "test": 5}, "sha256": {}}
+    with Watch(tmp_path, settings, data, quiet=True) as watch:
+        assert watch.params() is None
+        model, _, order = build(settings, 6, 3)
+        watch.on_epoch(0, model, order)
+        start = model.params.copy()
+        model.params += 1
+        np.testing.assert_array_equal(watch.params(), start + 1)
+        model.params[3] = np.nan
+        np.testing.assert_array_equal(watch.params(), start)

@@ -1,0 +1,128 @@
+"""One seed, one result: in two processes, beside busy ones, with and without a progress bar, and from config.json."""
+
+import json
+import os
+import struct
+import subprocess
+import sys
+import threading
+
+import pytest
+from faults import CASES, ROOT, TIMEOUT
+from wholeness import assert_same, only, state
+
+QUIET = ("--quiet", "--no-plot")
+FLAGS = ["--max-epoch", 3, *CASES["batches that do not"]]
+posix = pytest.mark.skipif(os.name == "nt", reason="terminals as POSIX has them")
+
+
+@pytest.fixture(scope="module")
+def command(small_data):
+    """Starts `python run_mlp.py` on the small set."""
+
+    def start(place, *arguments, **how):
+        where = ["--data-dir", small_data, "--run-dir", place / "runs", "--plot-dir", place / "plots"]
+        arguments = map(str, [ROOT / "run_mlp.py", *where, *arguments])
+        return subprocess.Popen([sys.executable, *arguments], **({"stdout": subprocess.DEVNULL} | how))
+
+    return start
+
+
+@pytest.fixture(scope="module")
+def first(command, tmp_path_factory):
+    place = tmp_path_factory.mktemp("first")
+    assert command(place, *QUIET, *FLAGS).wait(TIMEOUT) == 0
+    return only(place / "runs")
+
+
+def test_beside_busy_processes_the_bits_are_the_same(command, first, tmp_path):
+    busy = [
+        subprocess.Popen([sys.executable, "-c", "while True: pass"], start_new_session=True)
+        for _ in range(2 * (os.cpu_count() or 1))
+    ]
+    try:
+        runs = [command(tmp_path / str(number), *QUIET, *FLAGS) for number in range(2)]
+        assert [run.wait(TIMEOUT) for run in runs] == [0, 0]
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+    for number in range(2):
+        assert_same(only(tmp_path / str(number) / "runs"), first)
+
+
+@posix
+def test_with_a_progress_bar_and_with_lines_the_bits_are_the_same(command, first, tmp_path):
+    import fcntl
+    import pty
+    import termios
+
+    screen, side = pty.openpty()
+    fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("4H", 24, 120, 0, 0))
+    seen = []
+
+    def read() -> None:
+        try:
+            while part := os.read(screen, 65536):
+                seen.append(part)
+        except OSError:  # Linux says so when the other side is closed
+            pass
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    process = command(tmp_path / "bar", "--no-plot", *FLAGS, stdout=side, stderr=side)
+    os.close(side)
+    assert process.wait(TIMEOUT) == 0
+    reader.join()
+    os.close(screen)
+    assert b"100%" in b"".join(seen)
+    assert command(tmp_path / "lines", "--no-plot", *FLAGS).wait(TIMEOUT) == 0
+    for how in ("bar", "lines"):
+        assert_same(only(tmp_path / how / "runs"), first)
+
+
+def test_a_forked_run_has_the_bits_of_the_command(trainer, first, tmp_path):
+    """What the tests of faults rest on."""
+    assert trainer.run(tmp_path, *QUIET, *FLAGS).code == 0
+    assert_same(only(tmp_path / "runs"), first)
+
+
+def test_another_seed_has_other_bits(trainer, first, tmp_path):
+    assert trainer.run(tmp_path, *QUIET, *FLAGS, "--seed", 1).code == 0
+    assert state(only(tmp_path / "runs"))["model"] != state(first)["model"]
+
+
+# ---- config.json: dict < file < flags
+
+
+def test_a_config_json_repeats_its_run(trainer, first, tmp_path):
+    ended = trainer.run(tmp_path, *QUIET, "--config", first / "config.json", "--probe", 0, 2, 3)
+    assert (ended.code, ended.stderr) == (0, "")
+    assert_same(only(tmp_path / "runs"), first)
+
+
+def test_a_flag_beats_the_config_json_and_that_beats_the_dict(trainer, first, tmp_path):
+    ended = trainer.run(tmp_path, *QUIET, "--config", first / "config.json", "--momentum", 0.1)
+    assert ended.code == 0
+    expected = json.loads((first / "config.json").read_text())["settings"]
+    assert expected["batch_size"] == 20  # not the dict's 10
+    assert state(only(tmp_path / "runs"))["settings"] == expected | {"momentum": 0.1}
+
+
+def test_a_part_of_a_config_leaves_the_rest_to_the_dict(trainer, tmp_path):
+    from run_mlp import config
+    from training.settings import resolve
+
+    (tmp_path / "mine.json").write_text('{"settings": {"learning_rate": 0.5, "hidden": []}}')
+    ended = trainer.run(tmp_path, *QUIET, "--config", tmp_path / "mine.json", "--max-epoch", 1)
+    assert ended.code == 0, ended.stderr
+    given = {"learning_rate": 0.5, "hidden": [], "max_epoch": 1, "data_dir": str(trainer.data)}
+    assert state(only(tmp_path / "runs"))["settings"] == resolve(config, given)
+
+
+def test_a_config_with_a_setting_that_there_is_not_is_refused_by_name(trainer, tmp_path):
+    (tmp_path / "mine.json").write_text('{"settings": {"learning_rat": 0.5}}')
+    ended = trainer.run(tmp_path, *QUIET, "--config", tmp_path / "mine.json")
+    assert ended.code == 3
+    assert "learning_rat is not a setting" in ended.sentence
+    assert not (tmp_path / "runs").exists()

@@ -1,0 +1,76 @@
+"""Which layer was it? Trains the epoch in which a run diverged once more, and looks at every number of every step."""
+
+from collections.abc import Callable
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from layers import Linear
+from solve_net import BLOCK, test_net, train_net
+from training.settings import chosen_threads
+from utils import Diverged
+
+
+class NotFinite(ArithmeticError):
+    """The first number that is not finite was met; the message says whose it is."""
+
+
+def first_not_finite(model, loss, order, settings: dict, data, checkpoint) -> str:
+    """Whose number was the first that was not finite, and in which iteration of the epoch after this checkpoint.
+
+    model, loss and order are those of run_mlp.build. The model is of no use afterwards: its methods are watched.
+    """
+    checkpoint.restore(model, order)
+    steps = _watch(model, loss)
+    try:
+        with threadpool_limits(chosen_threads(settings, *_ends(model)), user_api="blas"):
+            if checkpoint.epoch == 0:
+                test_net(model, loss, data.test_images, data.test_labels, BLOCK)
+            inputs, labels = data.train_images, data.train_labels
+            train_net(model, loss, settings, inputs, labels, settings["batch_size"], settings["disp_freq"], order)
+            test_net(model, loss, data.test_images, data.test_labels, BLOCK)
+    except NotFinite as error:
+        return f"{error} went first, after {len(steps)} iterations of epoch {checkpoint.epoch + 1}"
+    except Diverged:
+        pass
+    return "every layer was still finite, the sum over the batch was not"
+
+
+def _ends(model) -> tuple[int, int]:
+    linears = [layer for layer in model.layers if isinstance(layer, Linear)]
+    return linears[0].in_num, linears[-1].out_num
+
+
+def _watch(model, loss) -> list:
+    """Make every method of the step raise NotFinite for what it computes; returns a list that grows with each step."""
+    steps = []
+    names = [f"{layer.name} (layer {number} of {len(model.layers)})" for number, layer in enumerate(model.layers, 1)]
+    for layer, name in zip(model.layers, names):
+        layer.forward = _checked(layer.forward, f"the output of {name}", lambda output: [output])
+        if isinstance(layer, Linear):
+            layer.backward_parameters = _checked(
+                layer.backward_parameters, f"the gradient of {name}", lambda _, layer=layer: [layer.grads]
+            )
+        layer.backward = _checked(layer.backward, f"the gradient below {name}", lambda grad: [grad])
+    loss.backward = _checked(loss.backward, "the gradient of the loss", lambda grad: [grad])
+    update = model.update
+
+    def step(config: dict) -> None:
+        update(config)
+        for layer, name in zip(model.layers, names):
+            if isinstance(layer, Linear) and not np.isfinite(layer.params).all():
+                raise NotFinite(f"the weights of {name}")
+        steps.append(None)
+
+    model.update = step
+    return steps
+
+
+def _checked(function: Callable, whose: str, computed: Callable) -> Callable:
+    def call(*arguments):
+        result = function(*arguments)
+        if not all(np.isfinite(array).all() for array in computed(result)):
+            raise NotFinite(whose)
+        return result
+
+    return call
