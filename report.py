@@ -95,12 +95,12 @@ def write(options: argparse.Namespace, home: Path) -> list[Path]:
     absent = [name for _, names in drawn.values() for name in names if name not in stored]
     if absent:
         raise FileError(f"{results} has no run of {absent[0]}: python report.py trains it")
-    at_10 = {number: [at_batch_10(name) for name in FIGURES[number][1]] for number in AT_BATCH_10}
+    at_10 = {number: [at_batch_10(name) for name in FIGURES[number][1]] for number in numbers if number in AT_BATCH_10}
     names_10 = [name for names in at_10.values() for name in names]
     stored |= load(names_10)
     has_10 = all(name in stored for name in names_10)
     if has_10:
-        drawn |= {f"figure_{number:02}_batch_10": (number, at_10[number]) for number in at_10 if number in numbers}
+        drawn |= {f"figure_{number:02}_batch_10": (number, names) for number, names in at_10.items()}
     equal = [] if options.figures else train_runs.equal_step_curves(results, options.dry_run)
     if not options.figures:
         stored |= load([*EXTRA_RUNS, *equal, *(at_batch_10(name) for name in [*EXTRA_RUNS, *equal])])

@@ -98,12 +98,9 @@ def _made_with(table: RunTable, timing: dict | None) -> str:
         lines.append(
             f"* {count} runs of results version {version}, on the data `{data}`, with Python {python}, NumPy {numpy}."
         )
-    if (
-        len({version for version, *_ in versions} | {store.RESULTS_VERSION}) > 1
-        or len({data for _, data, *_ in versions}) > 1
-    ):
+    if len(versions) > 1 or next(iter(versions))[0] != store.RESULTS_VERSION:
         lines.append(
-            f"* **Mixed results:** today's version is {store.RESULTS_VERSION}; `python report.py` trains again what differs."
+            f"* **Mixed results:** today's version is {store.RESULTS_VERSION}; `python report.py --fresh` trains all again."
         )
     lines.append(
         "* Final = mean of the last 5 epochs (in training: of their logged points); ± is one standard deviation over the "
