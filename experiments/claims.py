@@ -12,7 +12,19 @@ from typing import NamedTuple
 import numpy as np
 
 from experiments import compare
-from experiments.figure_list import ACTIVATIONS, AT_BATCH_10, BATCHES, DECAYS, FIGURES, RATES, SHORT_LOSS
+from experiments.figure_list import (
+    ACTIVATIONS,
+    AT_BATCH_10,
+    BATCHES,
+    DECAYS,
+    EUCLIDEAN,
+    FIGURES,
+    HINGE,
+    LOSSES,
+    RATES,
+    SHORT_LOSS,
+    SOFTMAX,
+)
 from experiments.statistics import CurveStats, MissingRun, RunTable
 from experiments.wording import (
     Finding,
@@ -30,9 +42,6 @@ from experiments.wording import (
     three_digits,
     verdict_of,
 )
-from training.settings import LOSSES
-
-EUCLIDEAN, SOFTMAX, HINGE = LOSSES
 
 # What a verdict depends on: the runs at the audited batch size, the runs of all batch sizes, the timing pass.
 CURVES, BATCH_SIZES, TIMES = "curves", "batch sizes", "times"

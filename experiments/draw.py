@@ -7,9 +7,8 @@ import numpy as np
 
 import curves
 from curves import COLOURS, Curve
-from experiments.figure_list import AT_BATCH_10, FIGURES, SHORT_LOSS, name_in
+from experiments.figure_list import AT_BATCH_10, FIGURES, LOSSES, SHORT_LOSS, name_in
 from experiments.store import Result
-from training.settings import LOSSES
 
 ACTIVATION_COLOURS = dict(zip(("Sigmoid", "Relu", "Gelu", "None"), (COLOURS[0], COLOURS[1], COLOURS[2], COLOURS[6])))
 LOSS_STYLES = dict(zip(LOSSES, ("-", "--", ":")))

@@ -7,15 +7,16 @@ one curve; figure 13 zooms into the pairs of 11 and 12. What a claim says of the
 
 import re
 
-import run_mlp
-from training.settings import LOSSES, resolve, run_name
+from training.settings import resolve, run_name
 
 ACTIVATIONS = ("Sigmoid", "Relu", "Gelu")
+LOSSES = EUCLIDEAN, SOFTMAX, HINGE = ("EuclideanLoss", "SoftmaxCrossEntropyLoss", "HingeLoss")
+SHORT_LOSS = {EUCLIDEAN: "Euclidean", SOFTMAX: "softmax", HINGE: "hinge"}
 RATES = (0.0001, 0.001, 0.01, 0.1, 1.0)
 DECAYS = (0.0001, 0.001, 0.01, 0.1, 1.0)
 BATCHES = (10, 20, 50, 100, 200)
 BASE = "0.01_0.0_100"
-EUCLIDEAN_1, SOFTMAX_2 = "1_Sigmoid_EuclideanLoss", "2_Sigmoid_SoftmaxCrossEntropyLoss"
+EUCLIDEAN_1, SOFTMAX_2 = f"1_Sigmoid_{EUCLIDEAN}", f"2_Sigmoid_{SOFTMAX}"
 
 # figure: (title, names of the curves)
 FIGURES = {
@@ -61,7 +62,7 @@ EXTRA_RUNS = [
 
 # Curves that also run at the learning rate at which their first step is as long as hinge's at 0.01 (claims 4, 6, 7,
 # 19). That rate is measured (train_runs.equal_step_curves), not written here.
-EQUAL_STEP = [f"{layers}_Sigmoid_{loss}" for layers in (1, 2) for loss in LOSSES if loss != "HingeLoss"]
+EQUAL_STEP = [f"{layers}_Sigmoid_{loss}" for layers in (1, 2) for loss in LOSSES if loss != HINGE]
 
 # Epochs at which every run looks into its layers (claims 13, 18).
 PROBE_EPOCHS = (0, 1, 5, 50)
@@ -85,13 +86,12 @@ ASSIGNMENT = {
     "threads": 1,
 }
 
-SHORT_LOSS = dict(zip(LOSSES, ("Euclidean", "softmax", "hinge")))
 SHORT_NAMES = range(2, 7)  # the figures whose curves are named without rate, decay and batch
 
 
 def complete(settings: dict) -> dict:
     """These settings and, for those that they do not say, the report's. A stored run may be older than a setting."""
-    return resolve(run_mlp.config | ASSIGNMENT, settings)
+    return resolve(ASSIGNMENT, settings)
 
 
 def settings_of(name: str, seed: int, **others) -> dict:

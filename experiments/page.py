@@ -13,6 +13,7 @@ from experiments.figure_list import (
     AT_BATCH_10,
     DECAY_PAIRS,
     FIGURES,
+    LOSSES,
     PROBE_EPOCHS,
     SHORT_LOSS,
     at_batch_10,
@@ -20,7 +21,6 @@ from experiments.figure_list import (
 )
 from experiments.statistics import CurveStats, MissingRun, RunTable
 from experiments.wording import Finding, convergence, percent, three_digits, whole
-from training.settings import LOSSES
 from utils import whole_file
 
 INTRODUCTION = """# The report, rerun and audited

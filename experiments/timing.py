@@ -14,10 +14,9 @@ from threadpoolctl import threadpool_info
 
 import run_mlp
 from experiments import store
-from experiments.figure_list import ACTIVATIONS, BASE, BATCHES, EUCLIDEAN_1, SOFTMAX_2, settings_of
+from experiments.figure_list import ACTIVATIONS, BASE, BATCHES, EUCLIDEAN_1, LOSSES, SOFTMAX_2, settings_of
 from experiments.train_runs import the_data
 from training.output import processor
-from training.settings import LOSSES
 from utils import FileError, whole_file
 
 # Claims 5, 12 and 27.
