@@ -63,7 +63,7 @@ def write(path: Path, table: RunTable, table_10: RunTable | None, timing: dict |
         NOT_SEEN,
         _first_gradients(table),
         "\nThe same curves, each at the learning rate that makes its first step as large as hinge's at 0.01:\n\n",
-        _equal_steps(table),
+        _equal_gradients(table),
         "\n## Figures\n",
         *(_figure(number, names, table, path.parent, pictures) for number, (_, names) in FIGURES.items()),
         _gradients(table, path.parent, pictures),
@@ -154,13 +154,13 @@ def _first_gradients(table: RunTable) -> str:
     )
 
 
-def _equal_steps(table: RunTable) -> str:
+def _equal_gradients(table: RunTable) -> str:
     lines = ["| curve | final test accuracy | samples to 80 % / to 95 % of the gain |", "|---|---|---|"]
     for layers in (1, 2):
         for loss in LOSSES:
             curve = f"{layers}_Sigmoid_{loss}"
             try:
-                m = table.run(curve) if loss == "HingeLoss" else table.equal_step(curve)
+                m = table.run(curve) if loss == "HingeLoss" else table.equal_gradient(curve)
             except MissingRun:
                 lines.append(f"| {curve} | not run | |")
                 continue

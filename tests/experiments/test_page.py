@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from fake_results import EQUAL_STEP, fake_run
+from fake_results import EQUAL_GRADIENT, fake_run
 
 from experiments import page
 from experiments.claims import CLAIMS
@@ -29,7 +29,7 @@ def finished(name: str, **shape):
 @pytest.fixture
 def results():
     names = [name for _, drawn in FIGURES.values() for name in drawn]
-    names += EXTRA_RUNS + EQUAL_STEP
+    names += EXTRA_RUNS + EQUAL_GRADIENT
     return {name: finished(name) for name in names}
 
 
@@ -37,8 +37,8 @@ def written(tmp_path, results, results_10=None) -> str:
     pictures = [tmp_path / "figures" / f"figure_{number:02}.png" for number in FIGURES]
     pictures += [tmp_path / "figures" / f"figure_{number:02}_batch_10.png" for number in AT_BATCH_10]
     pictures.append(tmp_path / "figures" / "gradients.png")
-    table_10 = None if results_10 is None else RunTable(results_10, 10, EQUAL_STEP)
-    page.write(tmp_path / "REPORT.md", RunTable(results, 100, EQUAL_STEP), table_10, None, pictures)
+    table_10 = None if results_10 is None else RunTable(results_10, 10, EQUAL_GRADIENT)
+    page.write(tmp_path / "REPORT.md", RunTable(results, 100, EQUAL_GRADIENT), table_10, None, pictures)
     return (tmp_path / "REPORT.md").read_text(encoding="utf-8")
 
 
@@ -64,7 +64,7 @@ def test_a_seed_that_diverged_is_the_worst_and_breaks_nothing(tmp_path, results)
 
 
 def test_runs_that_failed_leave_the_rest_of_the_page(tmp_path, results):
-    for name in [EQUAL_STEP[0], "2_Sigmoid_EuclideanLoss_1.0_0.0_100"]:
+    for name in [EQUAL_GRADIENT[0], "2_Sigmoid_EuclideanLoss_1.0_0.0_100"]:
         del results[name]
     text = written(tmp_path, results)
     assert "not run" in text and re.search(r"^\| 21 \|.*\*\*not measured\*\* \|$", text, re.M)
