@@ -112,9 +112,9 @@ def write(options: argparse.Namespace, home: Path) -> list[Path]:
         return pictures
     samples = next(iter(stored.values()))[0].made_with["images"]
     table, table_10 = (RunTable(stored, batch, equal, samples) for batch in (100, 10))
-    report = home / "REPORT.md" if options.dry_run else ROOT / "REPORT.md"
-    page.write(report, table, table_10 if has_10 else None, timing.load(results), pictures)
-    return [*pictures, report]
+    report, tables = (home if options.dry_run else ROOT) / "REPORT.md", home / "TABLES.md"
+    page.write(report, tables, table, table_10 if has_10 else None, timing.load(results), pictures)
+    return [*pictures, tables, report]
 
 
 def say_seeds(asked: int, stored: dict[str, list[store.Result]]) -> None:

@@ -10,5 +10,5 @@ wording.py       numbers and findings in words
 claims.py        the report's 27 claims: text, what the report said, and the predicate that decides it
 draw.py          the pictures, into figures/
 page.py          REPORT.md
-results/, figures/   what report.py writes: finished runs and timing.json; the pictures that REPORT.md shows
+results/, figures/, TABLES.md   what report.py writes beside REPORT.md
 """

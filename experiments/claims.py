@@ -41,6 +41,7 @@ from experiments.wording import (
     percent,
     percentage_points,
     rates_of,
+    scatter,
     tally,
     three_digits,
     verdict_of,
@@ -627,7 +628,6 @@ def rate_makes_it_train(table: RunTable) -> Finding:
     OBSERVATION,
     "Two Sigmoid layers, Euclidean: hard to train at any learning rate",
     said="trains at no rate",
-    figure=21,
 )
 def hard_at_any_rate(table: RunTable) -> Finding:
     curves = {f"{rate:g}:": table.run(f"2_Sigmoid_{EUCLIDEAN}", rate) for rate in RATES}
@@ -686,7 +686,7 @@ def learning_rates(table: RunTable) -> Finding:
 
 
 def _residual(curve: CurveStats, split: str = "test") -> str:
-    return f"{mean_and_sd(curve.residual_sd(split), '.3f', 100)} points"
+    return scatter(curve.residual_sd(split))
 
 
 @claim(23, OBSERVATION, "At 0.01 most models with another activation train", said="most", figure=6)
@@ -732,7 +732,8 @@ def weight_decay(table: RunTable) -> Finding:
             ),
             (f"{name} is at chance at 1 ({share} of the predictions in one class)", largest.at_chance),
         ]
-        keys.append(f"{name}: no effect up to {harmless}")
+        effect = f"no effect up to {harmless}" if harmless != "0" else f"harm from {DECAYS[0]:g}"
+        keys.append(f"{name}: {effect}")
         losses.append(f"{name} {three_digits(without.test_loss)} and {three_digits(runs['0.001:'].test_loss)}")
     return conclude(parts, f"Final test loss without and at 0.001: {', '.join(losses)}.", "; ".join(keys))
 
@@ -768,8 +769,8 @@ def batch_and_accuracy(table: RunTable) -> Finding:
         keys.append(f"{100 * apart:.2f}")
     equal = [100 * compare.difference(list(pair)) for pair in table.pairs() if pair[0].trained and pair[1].trained]
     context = (
-        f"At equal learning rate / batch size it makes none: the {len(equal)} pairs at 100 and 10 that train end at "
-        f"most {max(equal):.2f} points apart, {np.median(equal):.2f} in the middle."
+        f"At equal learning rate / batch size the {len(equal)} pairs at 100 and 10 that train end "
+        f"{np.median(equal):.2f} points apart in the middle, {max(equal):.2f} at most."
         if equal
         else ""
     )
@@ -783,14 +784,14 @@ def batch_and_smoothness(table: RunTable) -> Finding:
         sizes = {f"{size}:": curve for size, curve in curves.items()}
         text = f"{name}: test accuracy scatters less at {LARGE} than at {SMALL} ({listed(sizes, _residual)})"
         parts.append((text, compare.smoother(curves[LARGE], curves[SMALL], "test")))
-        counted = listed(sizes, lambda curve: f"{_residual(curve, 'train')} of {100 * curve.counting_sd().mean():.3f}")
+        counted = listed(sizes, lambda curve: f"{_residual(curve, 'train')}, {scatter(curve.counting_sd())}")
         trains.append(f"{name} {counted}")
-        keys.append(f"{name} {mean_and_sd(curves[SMALL].residual_sd('test'), '.2f', 100)} at {SMALL}")
-        keys[-1] += f", {mean_and_sd(curves[LARGE].residual_sd('test'), '.2f', 100)} at {LARGE}"
+        small, large = (scatter(curves[size].residual_sd("test"), ".2f") for size in (SMALL, LARGE))
+        keys.append(f"{name}: {small} at {SMALL}, {large} at {LARGE}")
     return conclude(
         parts,
         "Robust deviation about a moving median, the same 10,000 images at every point. A logged training point counts "
-        f"50 batches and scatters by that alone (deviation, and of it by counting): {'; '.join(trains)}.",
+        f"50 batches and scatters by that alone (deviation, and what counting alone brings): {'; '.join(trains)}.",
         "; ".join(keys),
     )
 
@@ -826,10 +827,7 @@ def batch_and_samples(table: RunTable) -> Finding:
         text = f"{name}: {SMALL} reaches 80 % train accuracy in fewer epochs than {LARGE} (at batch size {reached})"
         parts.append((text, compare.lower(curves[SMALL], curves[LARGE], "samples_to_80")))
         keys.append(f"{_mean_epochs(curves[SMALL])} against {_mean_epochs(curves[LARGE])} epochs")
-    equal = [pair for pair in table.pairs() if pair[0].trained and pair[1].trained]
-    alike = sum(compare.converge_alike(*pair) for pair in equal)
-    context = f"At equal learning rate / batch size {alike} of {len(equal)} pairs that train converge alike."
-    return conclude(parts, context if equal else "", "; ".join(keys))
+    return conclude(parts, key="; ".join(keys))
 
 
 @claim(30, GUESS, "At a high rate the model jumps between local optima", said="a guess, figure 7", figure=7)

@@ -324,4 +324,4 @@ class RunTable:
             other = f"{curve}_{float(f'{float(rate) / 10:.6g}')}_0.0_10"
             if (decay, batch) == ("0.0", "100") and other in self.results:
                 found.append((self.named(name), self.named(other)))
-        return found
+        return sorted(found, key=lambda pair: pair[0].name)

@@ -60,6 +60,11 @@ def percentage_points(values: np.ndarray) -> str:
     return f"{mean_and_sd(values, '+.2f', 100)} points"
 
 
+def scatter(values: np.ndarray, form: str = ".3f") -> str:
+    """Deviations of an accuracy, such as 0.474 ± 0.045 points."""
+    return _of_finite(values, form, 100, " points", "too few points")
+
+
 def epochs(samples: np.ndarray, of: int, if_not: str = "never") -> str:
     """Numbers of samples as epochs of so many, such as 7.7 ± 0.7."""
     return _of_finite(samples / of, ".1f", 1, "", if_not)
