@@ -3,6 +3,7 @@
 Every sentence with a number in it is made from the numbers, and which sentence stands there a predicate decides.
 """
 
+import itertools
 import os
 import re
 from collections import Counter
@@ -115,6 +116,11 @@ def write(
     for file_path, content in ((path, parts), (appendix, _tables(table, table_10, appendix, pictures))):
         with whole_file(file_path) as file:
             file.write("".join(content).encode())
+
+
+def _markdown(head: str, rows: list[str]) -> str:
+    """A table: its head and each of its rows are given as cells between bars."""
+    return "\n".join([f"| {head} |", "|---" * (head.count("|") + 1) + "|", *(f"| {row} |" for row in rows)]) + "\n\n"
 
 
 def _from(page: Path, other: Path) -> str:
@@ -233,19 +239,15 @@ def _counted(claims: list[Claim], table: RunTable, timing: dict | None) -> str:
 def _verdicts(table: RunTable, table_10: RunTable | None, timing: dict | None) -> str:
     kinds = {kind: [claim for claim in CLAIMS if claim.kind == kind] for kind in (OBSERVATION, EXPLANATION)}
     by_kind = "; ".join(f"of the {len(some)} {kind}s {_counted(some, table, timing)}" for kind, some in kinds.items())
-    lines = [
-        f"\n## The verdicts\n\nOf the {len(CLAIMS)} claims {_counted(CLAIMS, table, timing)}: {by_kind}.\n",
-        "| | claim | kind | batch 100 | batch 10 | key number | figure |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    rows = []
     for claim in CLAIMS:
         found = claim.check(table, timing)
-        other = claim.check(table_10, timing) if table_10 and claim.by_batch else None
-        lines.append(
-            f"| {claim.number} | {claim.short} | {claim.kind} | {_verdict(found)} | {_verdict(other) if other else ''} | "
-            f"{found.key} | {_links(claim.figure)} |"
-        )
-    return "\n".join(lines) + "\n\n"
+        other = _verdict(claim.check(table_10, timing)) if table_10 and claim.by_batch else ""
+        cells = (claim.number, claim.short, claim.kind, _verdict(found), other, found.key, _links(claim.figure))
+        rows.append(" | ".join(map(str, cells)))
+    head = " | claim | kind | batch 100 | batch 10 | key number | figure"
+    counted = f"Of the {len(CLAIMS)} claims {_counted(CLAIMS, table, timing)}: {by_kind}."
+    return f"\n## The verdicts\n\n{counted}\n\n{_markdown(head, rows)}"
 
 
 def _verdict(finding: Finding) -> str:
@@ -253,18 +255,15 @@ def _verdict(finding: Finding) -> str:
 
 
 def _evidence(table: RunTable, table_10: RunTable | None, timing: dict | None) -> str:
-    lines = [
-        "<details><summary>The numbers behind each verdict, and what the report said</summary>\n",
-        "| | claim | the report said | measured |",
-        "|---|---|---|---|",
-    ]
+    rows = []
     for claim in CLAIMS:
         measured = claim.check(table, timing).measured
         other = claim.check(table_10, timing) if table_10 and claim.by_batch else None
         if other and other.verdict != "not measured":
             measured += f"<br>**At batch 10:** {other.measured}"
-        lines.append(f"| {claim.number} | {claim.text} | {claim.said} | {measured} |")
-    return "\n".join(lines) + "\n\n</details>\n\n"
+        rows.append(f"{claim.number} | {claim.text} | {claim.said} | {measured}")
+    summary = "<details><summary>The numbers behind each verdict, and what the report said</summary>\n\n"
+    return f"{summary}{_markdown(' | claim | the report said | measured', rows)}</details>\n\n"
 
 
 def _links(figures: str) -> str:
@@ -339,16 +338,17 @@ def _losses() -> str:
     """The report's worked example, by our own classes: an output of (0, 0, 0, 100) for the last of four classes."""
     output, target = np.array([[0.0, 0.0, 0.0, 100.0]]), np.array([[0.0, 0.0, 0.0, 1.0]])
     rows = [
-        f"| {type(loss).__name__} | {loss.forward(output, target):,.1f} | {loss.backward(output, target)[0, -1]:,.1f} | "
-        f"{loss.forward(np.zeros((1, 10)), np.eye(10)[:1]):.4g} | {_vector(_output_gradient(loss))} |"
+        f"{type(loss).__name__} | {loss.forward(output, target):,.1f} | {loss.backward(output, target)[0, -1]:,.1f} | "
+        f"{loss.forward(np.zeros((1, 10)), np.eye(10)[:1]):.4g} | {_vector(_output_gradient(loss))}"
         for loss in (EuclideanLoss("loss"), SoftmaxCrossEntropyLoss("loss"), HingeLoss("loss"))
     ]
-    head = (
+    text = (
         "## The three losses by hand\n\nOutput (0, 0, 0, 100) for an image of the last class is right, and Euclidean alone "
         "punishes it. At an output of zeros of ten classes, where every network begins, values and gradients are those of "
-        "the formulas.\n\n| loss | value at (0, 0, 0, 100) | δ of the right class | value at 0 | gradient at 0 |\n"
+        "the formulas.\n\n"
     )
-    return head + "|---|---|---|---|---|\n" + "\n".join(rows) + "\n\n"
+    head = "loss | value at (0, 0, 0, 100) | δ of the right class | value at 0 | gradient at 0"
+    return text + _markdown(head, rows)
 
 
 def _decay(table: RunTable) -> str:
@@ -366,16 +366,14 @@ def _decay(table: RunTable) -> str:
 def _times(timing: dict | None) -> str:
     if timing is None:
         return "## Times\n\nNot measured yet: `python report.py` measures them when nothing else runs.\n\n"
-    lines = [
-        "## Times\n",
-        f"One process, one thread: rounds of {timing['epochs']} epochs, the curves in turn, median of {timing['rounds']} "
-        f"rounds. On another machine only the ratios mean anything ({timing['machine']}).\n",
-        "| curve | seconds per epoch | fastest and slowest round |",
-        "|---|---|---|",
+    rows = [
+        f"{name} | {seconds['median']:.3f} | {seconds['min']:.3f} – {seconds['max']:.3f}"
+        for name, seconds in timing["seconds_per_epoch"].items()
     ]
-    for name, seconds in timing["seconds_per_epoch"].items():
-        lines.append(f"| {name} | {seconds['median']:.3f} | {seconds['min']:.3f} – {seconds['max']:.3f} |")
-    return "\n".join(lines) + "\n\n"
+    return (
+        f"## Times\n\nOne process, one thread: rounds of {timing['epochs']} epochs, the curves in turn, median of "
+        f"{timing['rounds']} rounds. On another machine only the ratios mean anything ({timing['machine']}).\n\n"
+    ) + _markdown("curve | seconds per epoch | fastest and slowest round", rows)
 
 
 def _made_with(table: RunTable, timing: dict | None) -> str:
@@ -434,77 +432,65 @@ def _tables(table: RunTable, table_10: RunTable | None, appendix: Path, pictures
 
 
 def _table(number: int, names: list[str], table: RunTable) -> str:
-    lines = [
-        "| curve | final test accuracy | best | final test loss | final train loss | epochs to 95 % of the gain |",
-        "|---|---|---|---|---|---|",
-    ]
+    rows = []
     for name in names:
         curve = table.named(name)
-        lines.append(
-            f"| {name_in(number, name)} | {percent(curve.test_accuracy)} | {percent(curve.best_test_accuracy)} | "
-            f"{three_digits(curve.test_loss)} | {three_digits(curve.train_loss)} | {gain_epochs(curve)} |"
+        rows.append(
+            f"{name_in(number, name)} | {percent(curve.test_accuracy)} | {percent(curve.best_test_accuracy)} | "
+            f"{three_digits(curve.test_loss)} | {three_digits(curve.train_loss)} | {gain_epochs(curve)}"
         )
-    return "\n".join(lines) + "\n\n"
+    head = "curve | final test accuracy | best | final test loss | final train loss | epochs to 95 % of the gain"
+    return _markdown(head, rows)
 
 
 def _pairs(table: RunTable) -> str:
-    lines = [
-        "## Pairs of equal learning rate / batch size\n",
-        "From the same initial weights, in the same order; the difference is batch 100 − batch 10.\n",
-        "| curve | learning rate at 100, at 10 | at 100 | at 10 | difference |",
-        "|---|---|---|---|---|",
-    ]
+    text = (
+        "## Pairs of equal learning rate / batch size\n\nFrom the same initial weights, in the same order; the difference is "
+        "batch 100 − batch 10.\n\n"
+    )
+    rows = []
     for large, small in table.pairs():
         rates = ", ".join(f"{curve.settings['learning_rate']:g}" for curve in (large, small))
         gap = percentage_points(compare.gap(large, small))
-        lines.append(f"| {_short(large.name)} | {rates} | {final_test(large)} | {final_test(small)} | {gap} |")
-    return "\n".join(lines) + "\n\n"
+        rows.append(f"{_short(large.name)} | {rates} | {final_test(large)} | {final_test(small)} | {gap}")
+    return text + _markdown("curve | learning rate at 100, at 10 | at 100 | at 10 | difference", rows)
 
 
 def _first_gradients(table: RunTable) -> str:
-    lines = [
-        "## Gradients before training\n",
-        "On 1,000 training images. The whole gradient is that of their mean: what they disagree about cancels in it.\n",
-        "| layers, activation | loss | RMS of δ at the output, one image | whole gradient | share of the first layer |",
-        "|---|---|---|---|---|",
-    ]
-    for layers in (1, 2):
-        for activation in ACTIVATIONS:
-            for loss in LOSSES:
-                curve = table.run(f"{layers}_{activation}_{loss}")
-                lines.append(
-                    f"| {layers}, {activation} | {SHORT_LOSS[loss]} | {three_digits(curve.delta(0)[:, -1])} | "
-                    f"{three_digits(curve.first_gradient)} | {three_digits(curve.first_share)} |"
-                )
-    return "\n".join(lines) + "\n\n"
+    rows = []
+    for layers, activation, loss in itertools.product((1, 2), ACTIVATIONS, LOSSES):
+        curve = table.run(f"{layers}_{activation}_{loss}")
+        sizes = (curve.delta(0)[:, -1], curve.first_gradient, curve.first_share)
+        rows.append(" | ".join((f"{layers}, {activation}", SHORT_LOSS[loss], *map(three_digits, sizes))))
+    text = (
+        "## Gradients before training\n\nOn 1,000 training images. The whole gradient is that of their mean: what they "
+        "disagree about cancels in it.\n\n"
+    )
+    head = "layers, activation | loss | RMS of δ at the output, one image | whole gradient | share of the first layer"
+    return text + _markdown(head, rows)
 
 
 def _equal_gradients(table: RunTable, table_10: RunTable | None) -> str:
-    lines = [
-        "## At an equal gradient at the output\n",
-        "| curve | final test accuracy | epochs to 80 % / to 95 % of the gain |",
-        "|---|---|---|",
-    ]
-    for each in filter(None, (table, table_10)):
-        for layers in (1, 2):
-            try:
-                curves = at_equal_gradient(each, layers).values()
-            except MissingRun as missing:
-                lines.append(f"| {missing} | | |")
-                continue
-            lines += [f"| {curve.name} | {final_test(curve)} | {convergence(curve)} |" for curve in curves]
-    return "\n".join(lines) + "\n\n"
+    rows = []
+    for each, layers in itertools.product(filter(None, (table, table_10)), (1, 2)):
+        try:
+            curves = at_equal_gradient(each, layers).values()
+        except MissingRun as missing:
+            rows.append(f"{missing} | | ")
+            continue
+        rows += [f"{curve.name} | {final_test(curve)} | {convergence(curve)}" for curve in curves]
+    head = "curve | final test accuracy | epochs to 80 % / to 95 % of the gain"
+    return "## At an equal gradient at the output\n\n" + _markdown(head, rows)
 
 
 def _flat_units(table: RunTable) -> str:
-    lines = [
-        "## Dead or saturated units\n",
-        "The share of units whose slope is below 0.01 on each of 1,000 training images, first and second layer.\n",
-        "| curve | " + " | ".join(f"epoch {epoch}" for epoch in PROBE_EPOCHS) + " |",
-        "|---" * (len(PROBE_EPOCHS) + 1) + "|",
-    ]
+    rows = []
     for name in FIGURES[6][1]:
         shares = [table.named(name).flat_units(epoch).mean(axis=0) for epoch in PROBE_EPOCHS]
         words = (", ".join("–" if np.isnan(share) else f"{share:.1%}" for share in each) for each in shares)
-        lines.append(f"| {name_in(6, name)} | " + " | ".join(words) + " |")
-    return "\n".join(lines) + "\n"
+        rows.append(f"{name_in(6, name)} | {' | '.join(words)}")
+    text = (
+        "## Dead or saturated units\n\nThe share of units whose slope is below 0.01 on each of 1,000 training images, first "
+        "and second layer.\n\n"
+    )
+    return text + _markdown(" | ".join(["curve", *(f"epoch {epoch}" for epoch in PROBE_EPOCHS)]), rows)
