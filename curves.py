@@ -5,6 +5,9 @@
 In a notebook: `draw([Curve("one", [records]), Curve("another", [more_records])])` is a matplotlib Figure.
 """
 
+from training.command import ROOT, Parser, run_command  # first: it says which package is missing
+
+# isort: split
 import io
 import itertools
 import json
@@ -16,8 +19,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from training.settings import ROOT, Parser, run_command
-from utils import Row, UsageError, read_metrics, whole_file
+from training.metrics import Row, read_metrics
+from utils import UsageError, atomic_write
 
 # Okabe and Ito's palette: told apart by every kind of colour vision. The line styles tell curves apart in grey.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -43,6 +46,17 @@ class Curve(NamedTuple):
     colour: str | None = None
     style: str | None = None
     steps: int | None = None  # updates in a whole epoch; if None, as many as the longest epoch of the rows has
+
+
+def of_run(folder: Path) -> Curve:
+    """The curve of a run's folder. UsageError if it has no rows."""
+    try:
+        rows = read_metrics(folder / "metrics.csv")
+    except OSError as error:
+        raise UsageError(f"{folder} holds no metrics.csv ({error.strerror}): give a run's folder") from None
+    if not rows:
+        raise UsageError(f"{folder / 'metrics.csv'} holds no rows: give a run that has trained")
+    return Curve(folder.resolve().name, [rows], steps=steps_of(folder))
 
 
 def points(curve: Curve, split: str, field: str) -> tuple[np.ndarray, np.ndarray]:
@@ -179,7 +193,7 @@ def steps_of(folder: Path) -> int | None:
 
 def save(figure, path: Path) -> None:
     """Write a Figure as PNG; the file is whole or not there."""
-    with whole_file(path) as file:
+    with atomic_write(path) as file:
         file.write(as_png(figure))
 
 
@@ -205,15 +219,7 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("--title", help="printed above the panels")
     options = parser.parse_args(arguments)
-    curves = []
-    for folder in options.runs:
-        try:
-            rows = read_metrics(folder / "metrics.csv")
-        except OSError as error:
-            raise UsageError(f"{folder} holds no metrics.csv ({error.strerror}): give a run's folder") from None
-        if not rows:
-            raise UsageError(f"{folder / 'metrics.csv'} holds no rows: give a run that has trained")
-        curves.append(Curve(folder.resolve().name, [rows], steps=steps_of(folder)))
+    curves = [of_run(folder) for folder in options.runs]
     use_project_cache()
     figure = draw(curves, options.title)
     options.output.parent.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ import numpy as np
 
 import layers as layer_types
 from layers import Linear, sgd_step
-from utils import FileError, read_npz, write_npz
+from utils import FileError, load_npz, save_npz
 
 FILE_FORMAT = "mlp-weights-1"
 
@@ -125,18 +125,18 @@ class Network:
                 arrays |= {f"{position}.W": layer.W, f"{position}.b": layer.b}
             architecture.append(entry)
         header = json.dumps({"format": FILE_FORMAT, "dtype": str(self.params.dtype), "layers": architecture})
-        write_npz(path, {"architecture": np.array(header)} | arrays)
+        save_npz(path, {"architecture": np.array(header)} | arrays)
 
     @classmethod
     def load(cls, path) -> "Network":
         """The network that `save` wrote. FileError if the file is not one: names, shapes, types, finite values."""
         try:
-            return cls._from_arrays(read_npz(path))
+            return cls._from_arrays(load_npz(path))
         except FileNotFoundError:
             raise FileError(f"{path} does not exist: give the model.npz of a finished run") from None
-        except Exception as error:  # damaged zip files raise errors of a dozen kinds
+        except (ValueError, LookupError, TypeError, RecursionError) as error:
             words = " ".join(str(error).split())[:200] or type(error).__name__
-            raise FileError(f"{path} is not a weights file of this program ({words}): train again") from None
+            raise FileError(f"{path} is not a weights file of this program ({words}): give a model.npz") from None
 
     @classmethod
     def _from_arrays(cls, arrays: dict) -> "Network":

@@ -12,7 +12,7 @@ import os
 import sys
 from pathlib import Path
 
-from training.settings import ROOT, Parser, run_command
+from training.command import ROOT, Parser, run_command
 from utils import FileError, UsageError
 
 # NumPy, joblib and matplotlib are imported inside the functions: --help and wrong usage need none of them.

@@ -12,7 +12,7 @@ from experiments.figures import ACTIVATIONS, AT_BATCH_10, BESIDE, FIGURES, LOSSE
 from experiments.judging import Verdict, convergence, number, percent, samples
 from experiments.measures import Book, Measured, MissingRun
 from experiments.names import SHORT_LOSS, at_batch_10, shown
-from utils import whole_file
+from utils import atomic_write
 
 INTRODUCTION = """# The report, rerun and audited
 
@@ -62,7 +62,7 @@ def write(path: Path, book: Book, book_10: Book | None, timing: dict | None, pic
         _at_10(book_10, path.parent, pictures) if book_10 else "",
         _audit(book, book_10, timing),
     ]
-    with whole_file(path) as file:
+    with atomic_write(path) as file:
         file.write("".join(parts).encode())
 
 

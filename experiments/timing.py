@@ -15,8 +15,8 @@ from threadpoolctl import threadpool_info
 import run_mlp
 from experiments import store, work
 from experiments.figures import ACTIVATIONS, LOSSES
-from training.output import processor
-from utils import FileError, whole_file
+from training.machine import processor
+from utils import FileError, atomic_write
 
 # Claims 5, 12 and 27.
 NAMES = list(
@@ -60,7 +60,7 @@ def measure(names: list[str] = NAMES, rounds: int = 5, epochs: int = 2, dry_run:
 def save(timing: dict, folder: Path = store.RESULTS) -> None:
     """Write timing.json into the folder of the results."""
     folder.mkdir(parents=True, exist_ok=True)
-    with whole_file(folder / "timing.json") as file:
+    with atomic_write(folder / "timing.json") as file:
         file.write(json.dumps(timing, indent=2).encode())
 
 

@@ -21,8 +21,9 @@ from experiments.figures import EQUAL_FIRST_STEP, PROBE_EPOCHS
 from experiments.names import curve_of
 from load_data import Dataset, load_dataset, normalise
 from solve_net import BLOCK
+from training.command import ROOT
 from training.probe import probe
-from training.settings import ROOT, resolve
+from training.settings import resolve
 from utils import Diverged, UsageError
 
 DRY_RUN_IMAGES = 500

@@ -1,6 +1,6 @@
 """Before any test: matplotlib keeps its font list in the project's folder, not in the user's home.
 
-And what the tests of faults share: a small data set, a process that trains on it, runs that nobody disturbed.
+And what the tests of faults share: a small data set, a process that trains on it, uninterrupted runs.
 """
 
 import sys
@@ -23,7 +23,7 @@ def small_data(tmp_path_factory):
 def trainer(small_data):
     if not sys.platform.startswith("linux"):
         pytest.skip("forks a process that has NumPy loaded, and watches it as Linux allows")
-    from faults import Trainer
+    from fault_injection import Trainer
 
     trainer = Trainer(small_data)
     yield trainer
@@ -31,16 +31,16 @@ def trainer(small_data):
 
 
 @pytest.fixture(scope="session")
-def undisturbed(trainer, tmp_path_factory):
+def uninterrupted(trainer, tmp_path_factory):
     """The folder of the whole run of a case (faults.CASES) of so many epochs."""
-    from faults import CASES
-    from wholeness import only
+    from fault_injection import CASES
+    from invariants import only
 
     made = {}
 
     def run(case, epochs=3):
         if (case, epochs) not in made:
-            place = tmp_path_factory.mktemp("undisturbed")
+            place = tmp_path_factory.mktemp("uninterrupted")
             assert trainer.run(place, "--quiet", "--no-plot", "--max-epoch", epochs, *CASES[case]).code == 0
             made[case, epochs] = only(place / "runs")
         return made[case, epochs]

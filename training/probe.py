@@ -1,12 +1,14 @@
-"""Why did it not train? The sizes of what back-propagation sends through each layer, on a fixed set of images."""
+"""Gradient statistics: the sizes of what back-propagation sends through each layer, on a fixed set of images."""
 
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from layers import Linear
 from load_data import normalise
-from utils import onehot_encoding
+from training.metrics import csv_line
+from utils import FileError, atomic_write, onehot_encoding
 
 IMAGES = 1000
 FLAT = 0.01  # a unit whose |dy/dx| is below this on every image learns nothing from any of them
@@ -26,7 +28,7 @@ class ProbeRow(NamedTuple):
 
 
 def probe(epoch: int, model, loss, images: np.ndarray, labels: np.ndarray) -> list[ProbeRow]:
-    """Look at every layer for the first 1,000 of these images (uint8 pixels) and labels. Changes no weight.
+    """Measure every layer for the first 1,000 of these images (uint8 pixels) and labels. Changes no weight.
 
     It leaves the gradients of those images in the network, which the next step writes over.
     """
@@ -47,3 +49,28 @@ def probe(epoch: int, model, loss, images: np.ndarray, labels: np.ndarray) -> li
             rows.append(ProbeRow(epoch, position, layer.name, float("nan"), float("nan"), float("nan"), *shares))
             grad = layer.backward(grad)
     return rows[::-1]
+
+
+def append_probe_rows(path: Path, rows: list[ProbeRow]) -> None:
+    """Add rows to a probe.csv, complete or not at all."""
+    before = path.read_bytes() if path.exists() else csv_line(ProbeRow._fields)
+    with atomic_write(path) as file:
+        file.write(before + b"".join(map(csv_line, rows)))
+
+
+def cut_probe_csv(path: Path, epoch: int) -> set[int]:
+    """Keep the rows up to this epoch, as a resumed run probes the epochs after it again; return the epochs kept."""
+    if not path.exists():
+        return set()
+    header, *lines = path.read_bytes().splitlines(keepends=True) or [b""]
+    fields = ",".join(ProbeRow._fields).encode()
+    try:
+        if header.rstrip() != fields or any(line.count(b",") != fields.count(b",") for line in lines):
+            raise ValueError
+        kept = [line for line in lines if int(line.split(b",")[0]) <= epoch]
+    except ValueError:
+        raise FileError(f"{path} is not a probe.csv of this program: move it away, then resume again") from None
+    if kept != lines:
+        with atomic_write(path) as file:
+            file.writelines([header, *kept])
+    return {int(line.split(b",")[0]) for line in kept}

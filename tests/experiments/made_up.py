@@ -11,8 +11,8 @@ from experiments.measures import Book
 from experiments.plan import at_batch_10
 from experiments.store import Result
 from experiments.work import settings_of
+from training.metrics import Row
 from training.probe import ProbeRow
-from utils import Row
 
 EQUAL_STEP = [
     f"{layers}_Sigmoid_{loss}_0.08_0.0_100"

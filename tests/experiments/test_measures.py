@@ -7,8 +7,8 @@ from made_up import EQUAL_STEP, NAN, book, result
 from experiments import compare
 from experiments.measures import Book, Measured, MissingRun
 from experiments.store import Result
+from training.metrics import Row
 from training.probe import ProbeRow
-from utils import Row
 
 NAME = "1_Sigmoid_EuclideanLoss_0.01_0.0_100"
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from curves import COLOURS, Curve, _stretch, _unstretch, draw, final, looks, points, steps_of
-from utils import Row
+from training.metrics import Row
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -87,7 +87,7 @@ def test_the_accuracy_axis_tells_97_from_98_and_comes_back():
 
 def test_drawing_leaves_the_backend_alone():
     code = (
-        "import sys; from curves import Curve, draw; from utils import Row; "
+        "import sys; from curves import Curve, draw; from training.metrics import Row; "
         "figure = draw([Curve('a', [[Row('test', 0, 0, 1.0, 0.1, 0.0), Row('train', 1, 1, 1.0, 0.1, 0.0)]])]); "
         "import matplotlib.figure; assert isinstance(figure, matplotlib.figure.Figure); "
         "assert 'matplotlib.pyplot' not in sys.modules"

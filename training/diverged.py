@@ -1,48 +1,39 @@
-"""Which layer was it? Trains the epoch in which a run diverged once more, and looks at every number of every step."""
+"""Where did it diverge? Trains the epoch in which a run diverged once more, and checks every number of every step."""
 
 from collections.abc import Callable
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from layers import Linear
 from solve_net import BLOCK, test_net, train_net
-from training.settings import chosen_threads
 from utils import Diverged
 
 
 class NotFinite(ArithmeticError):
-    """The first number that is not finite was met; the message says whose it is."""
+    """The first non-finite number was met; the message says whose it is."""
 
 
-def first_not_finite(model, loss, order, settings: dict, data, checkpoint) -> str:
-    """Whose number was the first that was not finite, and in which iteration of the epoch after this checkpoint.
+def first_non_finite(model, loss, rng, settings: dict, data, epoch: int) -> str:
+    """Return which layer had the first non-finite value, and in which iteration of the epoch after this one.
 
-    model, loss and order are those of run_mlp.build. The model is of no use afterwards: its methods are watched.
+    The model and rng are in their state after `epoch`. The model cannot be used afterwards: its methods are wrapped.
     """
-    checkpoint.restore(model, order)
-    steps = _watch(model, loss)
+    steps = _wrap(model, loss)
     try:
-        with threadpool_limits(chosen_threads(settings, *_ends(model)), user_api="blas"):
-            if checkpoint.epoch == 0:
-                test_net(model, loss, data.test_images, data.test_labels, BLOCK)
-            inputs, labels = data.train_images, data.train_labels
-            train_net(model, loss, settings, inputs, labels, settings["batch_size"], settings["disp_freq"], order)
+        if epoch == 0:
             test_net(model, loss, data.test_images, data.test_labels, BLOCK)
+        inputs, labels = data.train_images, data.train_labels
+        train_net(model, loss, settings, inputs, labels, settings["batch_size"], settings["disp_freq"], rng)
+        test_net(model, loss, data.test_images, data.test_labels, BLOCK)
     except NotFinite as error:
-        return f"{error} went first, after {len(steps)} iterations of epoch {checkpoint.epoch + 1}"
+        return f"the first non-finite value was in {error}, after {len(steps)} iterations of epoch {epoch + 1}"
     except Diverged:
         pass
     return "every layer was still finite, the sum over the batch was not"
 
 
-def _ends(model) -> tuple[int, int]:
-    linears = [layer for layer in model.layers if isinstance(layer, Linear)]
-    return linears[0].in_num, linears[-1].out_num
-
-
-def _watch(model, loss) -> list:
-    """Make every method of the step raise NotFinite for what it computes; returns a list that grows with each step."""
+def _wrap(model, loss) -> list:
+    """Make every method of the step raise NotFinite for what it computes; return a list that grows with each step."""
     steps = []
     names = [f"{layer.name} (layer {number} of {len(model.layers)})" for number, layer in enumerate(model.layers, 1)]
     for layer, name in zip(model.layers, names):
