@@ -27,7 +27,7 @@ class Parser(argparse.ArgumentParser):
     """argparse with one sentence for wrong usage, and underscores for hyphens in flags."""
 
     def __init__(self, **how):
-        super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **how)
+        super().__init__(**{"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False} | how)
 
     def parse_args(self, arguments: list[str]) -> argparse.Namespace:
         options, unknown = self.parse_known_args([part for a in arguments for part in self._spelled(a)])
