@@ -8,11 +8,13 @@ In a notebook: `draw([Curve("one", [records]), Curve("another", [more_records])]
 from training.command import ROOT, Parser, run_command  # first: it says which package is missing
 
 # isort: split
+import contextlib
 import io
 import itertools
 import json
 import math
 import os
+import sys
 import warnings
 from pathlib import Path
 from typing import NamedTuple
@@ -82,6 +84,14 @@ def draw(curves: list[Curve], title: str | None = None):
     Several runs in a curve are drawn as their mean and a band of one standard deviation to each side. A loss that
     spans a wide range gets a logarithmic axis. The Figure belongs to no window and to no backend.
     """
+    load_matplotlib()
+    from matplotlib import style
+
+    with style.context("default"):  # whatever the user's matplotlibrc says
+        return _draw(curves, title)
+
+
+def _draw(curves: list[Curve], title: str | None):
     from matplotlib.figure import Figure
 
     alone = len(curves) == 1
@@ -99,7 +109,7 @@ def draw(curves: list[Curve], title: str | None = None):
     for panel in panels[1]:
         panel.set_xlabel("epochs", fontsize=12)
     if alone or title:
-        figure.suptitle(title or curves[0].name, fontsize=13)
+        figure.suptitle(literal(title or curves[0].name), fontsize=13)
     if not alone:
         handles, labels = panels[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=10, handlelength=4)
@@ -179,7 +189,12 @@ def final(curve: Curve, split: str, field: str) -> str:
 
 
 def legend_entry(curve: Curve) -> str:
-    return f"{curve.name}: {final(curve, 'test', 'accuracy')}"
+    return literal(f"{curve.name}: {final(curve, 'test', 'accuracy')}")
+
+
+def literal(text: str) -> str:
+    """A text that matplotlib shows as it is: a $ would begin a formula."""
+    return text.replace("$", r"\$")
 
 
 def steps_of(folder: Path) -> int | None:
@@ -209,6 +224,19 @@ def as_png(figure, **texts: str) -> bytes:
 def use_project_cache() -> None:
     """Let matplotlib keep its font list in the project's folder, not in the user's home. Before it is imported."""
     os.environ.setdefault("MPLCONFIGDIR", str(Path(__file__).resolve().parent / ".cache" / "matplotlib"))
+
+
+def load_matplotlib() -> None:
+    """Import matplotlib although MPLBACKEND may name a backend that is not installed: none is needed here."""
+    if "matplotlib" not in sys.modules:
+        backend = os.environ.pop("MPLBACKEND", None)
+        try:
+            import matplotlib
+        finally:
+            if backend is not None:
+                os.environ["MPLBACKEND"] = backend
+        with contextlib.suppress(ValueError):  # a notebook's own backend stays chosen
+            matplotlib.rcParams |= {"backend": backend} if backend else {}
 
 
 def main(arguments: list[str]) -> int:

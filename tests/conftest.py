@@ -7,9 +7,10 @@ import sys
 
 import pytest
 
-from curves import use_project_cache
+from curves import load_matplotlib, use_project_cache
 
 use_project_cache()
+load_matplotlib()
 
 
 @pytest.fixture(scope="session")

@@ -606,6 +606,22 @@ def test_matplotlib_is_imported_for_drawing_alone(train, without, tmp_path):
     assert_sound(only(tmp_path / "b" / "runs"))
 
 
+@pytest.mark.parametrize("trouble", ["a backend that is not installed", "TeX", "a file in another encoding"])
+def test_the_picture_does_not_look_at_the_users_matplotlib(train, tmp_path, trouble):
+    """Where matplotlib itself refuses to load, the numbers are printed all the same."""
+    more = {"MPLBACKEND": "module://nowhere.backend"} if trouble == "a backend that is not installed" else {}
+    (tmp_path / "matplotlibrc").write_bytes(b"text.usetex: True\n" if trouble == "TeX" else b"# \xff\n")
+    more |= {} if more else {"MATPLOTLIBRC": str(tmp_path / "matplotlibrc")}
+    process = train(tmp_path, "--max-epoch", 1, "--quiet", **more)
+    assert process.stdout.startswith("test accuracy")
+    if trouble == "a file in another encoding":
+        assert process.returncode == 1
+        assert "no picture was drawn" in process.stderr and "Traceback" not in process.stderr
+    else:
+        assert (process.returncode, process.stderr) == (0, "")
+        assert_picture(only(tmp_path / "plots"))
+
+
 def test_from_a_notebook_train_returns_rows_and_network_and_draw_a_figure(command, data, tmp_path):
     script = f"""
 import sys
@@ -630,7 +646,7 @@ assert matplotlib.rcParams.copy() == before
 assert "matplotlib.pyplot" not in sys.modules
 """
     (tmp_path / "notebook.py").write_text(script, encoding="utf-8")
-    process = command(script=tmp_path / "notebook.py", cwd=tmp_path)
+    process = command(script=tmp_path / "notebook.py", cwd=tmp_path, MPLBACKEND="agg")
     assert process.stdout + process.stderr == ""
     assert process.returncode == 0
     assert [path.name for path in tmp_path.iterdir()] == ["notebook.py"]
