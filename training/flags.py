@@ -52,7 +52,13 @@ def _parser() -> Parser:
     )
     for key, row in SETTINGS.items():
         if key == "hidden":
-            layers.add_argument(*row.flags, dest=key, nargs="*", metavar=row.metavar, help="or their " + row.help)
+            layers.add_argument(
+                *row.flags,
+                dest=key,
+                nargs="*",
+                metavar=row.metavar,
+                help=f"or their {row.help}".replace("their widths of the hidden layers", "their widths"),
+            )
         else:
             shown = f"{row.help} (default {row.default})"
             run.add_argument(*row.flags, dest=key, metavar=row.metavar, help=shown)

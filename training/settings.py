@@ -109,7 +109,7 @@ SETTINGS = {row.key: row for row in (
             "epochs between two evaluations on the test set"),
     Setting("hidden", [100], ("--hidden",), "WIDTH", widths,
             "widths from 1 to 1000000, with at most 1e9 weights between two",
-            "widths of the hidden layers, such as 300 100", "always"),
+            "widths of the hidden layers, such as 300 100; none for no hidden layer", "always"),
     Setting("activation", "Relu", ("-a", "--activation", "--activate-function"), "NAME", choice(ACTIVATIONS),
             f"one of {', '.join(ACTIVATIONS)}", "Relu, Sigmoid or Gelu", "always"),
     Setting("loss", "SoftmaxCrossEntropyLoss", ("-l", "--loss", "--loss-function"), "NAME", choice(LOSSES, "Loss"),
@@ -210,3 +210,30 @@ def chosen_threads(settings: dict, pixels: int, class_count: int) -> int | None:
         return settings["threads"]
     largest = max(a * b for a, b in pairwise([pixels, *settings["hidden"], class_count]))
     return None if settings["batch_size"] * largest >= WORTH_THREADS else 1
+
+
+def settings_page() -> str:
+    """Return docs/settings.md: the table of all settings."""
+    rows = [
+        f"| `{key}` | {', '.join(f'`{flag}`' for flag in row.flags)} | `{json.dumps(row.default)}` | {row.help} "
+        f"| {row.expected} | {row.named} |"
+        for key, row in SETTINGS.items()
+    ]
+    return "\n".join(
+        [
+            "# Settings",
+            "",
+            "Every key of `config` in `run_mlp.py`, and of a run's `config.json`. A flag overrides `--config FILE`,",
+            "which overrides `config`; hyphens and underscores are the same. This page is printed by",
+            "`python -m training.settings`; the flags that are no settings are in `python run_mlp.py --help`.",
+            "",
+            "| key | flags | default | what it is | allowed | in a run's name |",
+            "|---|---|---|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    print(settings_page(), end="")
