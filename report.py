@@ -1,10 +1,13 @@
 """Reruns the report: trains every run it needs, draws its figures, audits its claims, writes REPORT.md.
 
-    python report.py                 everything; what results/ holds already is not trained again
-    python report.py 4 7 13          these figures alone
-    python report.py --draw-only     from results/ alone, no training
+    python report.py --draw-only    from the stored runs alone, without training: half a minute
+    python report.py --dry-run      the whole path on 500 images and 2 epochs, in runs/dry-run-report: half a minute
+    python report.py --list         which runs there are, and which are missing
+    python report.py 4 7 13         these figures alone; a run of 50 epochs takes 15 to 60 seconds of one core
+    python report.py --batch-10     everything: 312 runs, 2.8 hours of one core, less what is stored
+    python report.py --seeds 5      two seeds more of each setting than are stored
 
-The figures are data in experiments/figures.py, the claims are in experiments/claims.py.
+The figures are data in experiments/figure_list.py, the claims are in experiments/claims.py.
 """
 
 import argparse
@@ -12,26 +15,33 @@ import os
 import sys
 from pathlib import Path
 
+import curves
+from experiments import draw, page, store, timing, train_runs
+from experiments.figure_list import AT_BATCH_10, EXTRA_RUNS, FIGURES, at_batch_10, settings_of
+from experiments.statistics import RunTable
 from training.command import ROOT, Parser, run_command
 from utils import FileError, UsageError
 
-# NumPy, joblib and matplotlib are imported inside the functions: --help and wrong usage need none of them.
-
 
 def parse(arguments: list[str]) -> argparse.Namespace:
-    from experiments.figures import FIGURES
-
-    parser = Parser(prog="report.py", description=__doc__.split("\n")[0], allow_abbrev=False)
+    description, _, examples = (__doc__ or "").partition("\n")  # none under python -OO
+    parser = Parser(
+        prog="report.py",
+        description=description,
+        epilog=examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
     parser.add_argument("figures", nargs="*", type=int, metavar="FIGURE", help="1 to 13; all, and REPORT.md, if none")
     parser.add_argument("--seeds", type=int, default=3, metavar="N", help="runs of each setting (default 3)")
     parser.add_argument("--batch-10", action="store_true", help="also figures 2 to 10 at the printed batch size")
     jobs = os.cpu_count() or 1
     parser.add_argument("--jobs", type=int, default=jobs, metavar="N", help="processes (default: the cores)")
     parser.add_argument("--cluster", metavar="tcp://HOST:PORT", help="train on the workers of this Dask scheduler")
-    parser.add_argument("--fresh", action="store_true", help="train again what results/ holds, from the first run on")
+    parser.add_argument("--fresh", action="store_true", help="train again what is stored, from the first run on")
     parser.add_argument("--dry-run", action="store_true", help="500 images, 2 epochs; goes to runs/dry-run-report")
     parser.add_argument("--list", action="store_true", help="say which runs there are and which are missing")
-    parser.add_argument("--draw-only", action="store_true", help="train nothing: draw and write from results/ alone")
+    parser.add_argument("--draw-only", action="store_true", help="train nothing: draw and write from what is stored")
     options = parser.parse_args(arguments)
     for key in ("seeds", "jobs"):
         if getattr(options, key) < 1:
@@ -44,7 +54,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 
 def main(arguments: list[str]) -> int:
     options = parse(arguments)
-    home = ROOT / "runs" / "dry-run-report" if options.dry_run else ROOT
+    home = ROOT / "runs" / "dry-run-report" if options.dry_run else ROOT / "experiments"
     say(f"report.py: reading {home / 'results'}")
     failures = [] if options.draw_only and not options.list else train(options, home / "results")
     for failure in failures:
@@ -57,51 +67,67 @@ def main(arguments: list[str]) -> int:
 
 def train(options: argparse.Namespace, results: Path) -> list[str]:
     """Train what is missing and time what is to be timed. Returns a sentence for each run that failed."""
-    from experiments import plan, store, timing, work
-
-    curves = plan.curves(options.figures, options.batch_10, options.dry_run)
-    others = {"max_epoch": 2} if options.dry_run else {}
-    settings = [work.settings_of(name, seed, **others) for seed in range(options.seeds) for name in curves]
-    missing = plan.missing(settings, results, options.dry_run, options.fresh)
+    names = train_runs.needed_curves(options.figures, options.batch_10, results, options.dry_run)
+    others = train_runs.dry_settings(options.dry_run)
+    wanted = [(name, settings_of(name, seed, **others)) for seed in range(options.seeds) for name in names]
+    settings = [each for _, each in wanted]
+    missing = train_runs.missing_runs(settings, results, options.dry_run, options.fresh)
     say(f"{len(settings)} runs, {len(settings) - len(missing)} finished, {len(missing)} to train")
     if options.list:
-        plan.show(settings, missing)
+        train_runs.show(wanted, missing)
         return []
-    failures = work.train_all(missing, options, results, say)
-    times = timing.load(results)
-    if not options.figures and (options.fresh or times is None or times["code"] != store.code_hash()):
+    failures = train_runs.train_all(missing, options, results, say)
+    if not options.figures and (options.fresh or timing.load(results) is None):
         timing.save(timing.measure(dry_run=options.dry_run, say=say), results)
     return failures
 
 
 def write(options: argparse.Namespace, home: Path) -> list[Path]:
     """Draw the figures asked for and, if that is all of them, write REPORT.md. From stored results alone."""
-    import curves
+    results, others = home / "results", train_runs.dry_settings(options.dry_run)
 
-    curves.use_project_cache()
-    from experiments import draw, page, plan, timing
-    from experiments.figures import AT_BATCH_10, FIGURES
-    from experiments.measures import Book
-    from experiments.names import at_batch_10
+    def load(names: list[str]) -> dict[str, list[store.Result]]:
+        return store.load_curves(names, options.seeds, results, **others)
 
-    stored = plan.stored(home / "results", options.seeds)
     numbers = options.figures or list(FIGURES)
     drawn = {f"figure_{number:02}": (number, FIGURES[number][1]) for number in numbers}
+    stored = load([name for _, names in drawn.values() for name in names])
     absent = [name for _, names in drawn.values() for name in names if name not in stored]
     if absent:
-        raise FileError(f"{home / 'results'} has no run of {absent[0]}: python report.py trains it")
-    at_10 = {number: [at_batch_10(name) for name in FIGURES[number][1]] for number in AT_BATCH_10}
-    has_10 = all(name in stored for names in at_10.values() for name in names)
+        raise FileError(f"{results} has no run of {absent[0]}: python report.py trains it")
+    at_10 = {number: [at_batch_10(name) for name in FIGURES[number][1]] for number in numbers if number in AT_BATCH_10}
+    names_10 = [name for names in at_10.values() for name in names]
+    stored |= load(names_10)
+    has_10 = all(name in stored for name in names_10)
     if has_10:
-        drawn |= {f"figure_{number:02}_batch_10": (number, at_10[number]) for number in at_10 if number in numbers}
-    pictures = draw.save_all(drawn, stored, home / "plots")
+        drawn |= {f"figure_{number:02}_batch_10": (number, names) for number, names in at_10.items()}
+    equal = [] if options.figures else train_runs.equal_step_curves(results, options.dry_run)
+    if not options.figures:
+        stored |= load([*EXTRA_RUNS, *equal, *(at_batch_10(name) for name in [*EXTRA_RUNS, *equal])])
+    say_seeds(options.seeds, stored)
+    curves.use_project_cache()
+    curves.load_matplotlib()
+    pictures = draw.save_all(drawn, stored, home / "figures")
     if options.figures:
         return pictures
-    equal = plan.equal_first_step_of(stored)
     samples = next(iter(stored.values()))[0].made_with["images"]
-    book, book_10 = Book(stored, 100, equal, samples), Book(stored, 10, equal, samples) if has_10 else None
-    page.write(home / "REPORT.md", book, book_10, timing.load(home / "results"), pictures)
-    return [*pictures, home / "REPORT.md"]
+    table, table_10 = (RunTable(stored, batch, equal, samples) for batch in (100, 10))
+    report = home / "REPORT.md" if options.dry_run else ROOT / "REPORT.md"
+    page.write(report, table, table_10 if has_10 else None, timing.load(results), pictures)
+    return [*pictures, report]
+
+
+def say_seeds(asked: int, stored: dict[str, list[store.Result]]) -> None:
+    """Say which curves have fewer seeds than were asked for: they are drawn all the same."""
+    fewer = {name: len(runs) for name, runs in stored.items() if len(runs) < asked}
+    if fewer:
+        most = max(len(runs) for runs in stored.values())
+        name = min(fewer, key=fewer.get)
+        print(
+            f"report.py: {len(fewer)} of {len(stored)} curves have fewer than {asked} seeds (the most that one has is "
+            f"{most}; {name} has {fewer[name]}): python report.py --seeds {asked} trains the rest",
+            file=sys.stderr,
+        )
 
 
 def say(line: str) -> None:

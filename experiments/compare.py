@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from experiments.measures import Measured, MissingRun
+from experiments.statistics import CurveStats, MissingRun
 
 BETTER, SLIGHTLY, NOT_NOTABLE = 0.003, 0.03, 0.005  # differences of accuracies
 ALIKE = 1.25
 
 
-def together(first: Measured, second: Measured) -> tuple[Measured, Measured]:
+def together(first: CurveStats, second: CurveStats) -> tuple[CurveStats, CurveStats]:
     """Both curves over the seeds that both have."""
     seeds = [seed for seed in first.seeds if seed in second.seeds]
     if not seeds:
@@ -16,41 +16,41 @@ def together(first: Measured, second: Measured) -> tuple[Measured, Measured]:
     return first.only(seeds), second.only(seeds)
 
 
-def gap(first: Measured, second: Measured, of: str = "test_accuracy") -> np.ndarray:
+def gap(first: CurveStats, second: CurveStats, of: str = "test_accuracy") -> np.ndarray:
     """First minus second for each seed that both have; a run that diverged counts as 0."""
     first, second = together(first, second)
     return np.nan_to_num(getattr(first, of)) - np.nan_to_num(getattr(second, of))
 
 
-def better(first: Measured, second: Measured, of: str = "test_accuracy") -> bool:
+def better(first: CurveStats, second: CurveStats, of: str = "test_accuracy") -> bool:
     """Higher in every seed, and by at least 0.3 points on average."""
     gaps = gap(first, second, of)
     return bool((gaps > 0).all() and gaps.mean() >= BETTER)
 
 
-def slightly_better(first: Measured, second: Measured, of: str = "test_accuracy") -> bool:
+def slightly_better(first: CurveStats, second: CurveStats, of: str = "test_accuracy") -> bool:
     """Better, by at most 3 points."""
     return better(first, second, of) and bool(gap(first, second, of).mean() <= SLIGHTLY)
 
 
-def clearly_better(first: Measured, second: Measured, beside: float, of: str = "test_accuracy") -> bool:
-    """Better, by at least twice the slight difference beside it."""
-    return better(first, second, of) and bool(gap(first, second, of).mean() >= 2 * abs(beside))
+def clearly_better(first: CurveStats, second: CurveStats, slight: float, of: str = "test_accuracy") -> bool:
+    """Better, by at least twice this slight difference of two others."""
+    return better(first, second, of) and bool(gap(first, second, of).mean() >= 2 * abs(slight))
 
 
-def difference(curves: list[Measured], of: str = "test_accuracy") -> float:
+def difference(curves: list[CurveStats], of: str = "test_accuracy") -> float:
     """Largest minus smallest mean; not notable up to 0.5 points. A run that diverged counts as 0."""
     means = [np.nan_to_num(getattr(curve, of)).mean() for curve in curves]
     return float(max(means) - min(means))
 
 
-def lower(first: Measured, second: Measured, of: str) -> bool:
+def lower(first: CurveStats, second: CurveStats, of: str) -> bool:
     """Lower in every seed. What was never reached, or is not there, is lower than nothing."""
     first, second = together(first, second)
     return bool((np.nan_to_num(getattr(first, of), nan=np.inf) < np.nan_to_num(getattr(second, of), nan=np.inf)).all())
 
 
-def faster(first: Measured, second: Measured) -> bool:
+def faster(first: CurveStats, second: CurveStats) -> bool:
     """Fewer samples in every seed, to train accuracy 0.80 and to 95 % of the own gain; never is infinitely many."""
     return lower(first, second, "samples_to_80") and lower(first, second, "samples_to_gain")
 
@@ -60,7 +60,7 @@ def is_alike(first: float, second: float) -> bool:
     return bool(first <= ALIKE * second and second <= ALIKE * first)
 
 
-def converge_alike(first: Measured, second: Measured) -> bool:
+def converge_alike(first: CurveStats, second: CurveStats) -> bool:
     """Mean samples to train accuracy 0.80 alike, and to 95 % of the gain as well; never is like nothing."""
     first, second = together(first, second)
     return all(
@@ -69,7 +69,7 @@ def converge_alike(first: Measured, second: Measured) -> bool:
     )
 
 
-def steadier(first: Measured, second: Measured, samples_per_point: int | None = None) -> bool:
+def steadier(first: CurveStats, second: CurveStats, samples_per_point: int | None = None) -> bool:
     """Smoother: the first's residual_sd is lower in every seed, and the means are not alike."""
     one, other = (curve.residual_sd(samples_per_point) for curve in together(first, second))
     return bool((one < other).all() and not is_alike(one.mean(), other.mean()))

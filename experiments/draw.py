@@ -3,32 +3,37 @@
 import math
 from pathlib import Path
 
-import matplotlib
 import numpy as np
-from matplotlib.figure import Figure
 
 import curves
 from curves import COLOURS, Curve
-from experiments.figures import AT_BATCH_10, FIGURES
-from experiments.names import SHORT_LOSS, shown
+from experiments.figure_list import AT_BATCH_10, FIGURES, LOSSES, SHORT_LOSS, name_in
 from experiments.store import Result
-from training.settings import LOSSES
 
 ACTIVATION_COLOURS = dict(zip(("Sigmoid", "Relu", "Gelu", "None"), (COLOURS[0], COLOURS[1], COLOURS[2], COLOURS[6])))
 LOSS_STYLES = dict(zip(LOSSES, ("-", "--", ":")))
 
 
-def draw_figure(number: int, names: list[str], results: dict[str, list[Result]]) -> Figure:
+def _new_figure(width: float, height: float, heading: str):
+    from matplotlib.figure import Figure  # late: slow to load, and report.py --help needs none
+
+    figure = Figure(figsize=(width, height), dpi=140, layout="constrained")
+    figure.suptitle(heading, fontsize=13)
+    return figure
+
+
+def draw_figure(number: int, names: list[str], results: dict[str, list[Result]]):
     """One of the report's figures, of these curves. results: the finished runs of each curve, one for each seed."""
-    seeds = len(results[names[0]])
+    counts = sorted({len(results[name]) for name in names})
+    seeds = " to ".join(str(count) for count in dict.fromkeys((counts[0], counts[-1])))
     batch = " at batch size 10" if number in AT_BATCH_10 and names != FIGURES[number][1] else ""
-    heading = f"Figure {number}{batch}. {FIGURES[number][0]} ({seeds} seed{'s' if seeds > 1 else ''}"
-    heading += ", mean and ± one standard deviation)" if seeds > 1 else ")"
+    heading = f"Figure {number}{batch}. {FIGURES[number][0]} ({seeds} seed{'' if seeds == '1' else 's'}"
+    heading += ")" if seeds == "1" else ", mean and ± one standard deviation)"
     if number == 1:
         return _explained(heading, names[0], results)
     if number == 13:
         return _zoomed(heading, names, results)
-    return _four_panels(heading, names, results, [shown(number, name) for name in names])
+    return _four_panels(heading, names, results, [name_in(number, name) for name in names])
 
 
 def _looks(names: list[str]) -> list[dict]:
@@ -46,11 +51,10 @@ def short_names(names: list[str]) -> list[str]:
     return [" ".join(SHORT_LOSS.get(part[position], part[position]) for position in differing) for part in parts]
 
 
-def _four_panels(heading: str, names: list[str], results: dict[str, list[Result]], labels: list[str]) -> Figure:
+def _four_panels(heading: str, names: list[str], results: dict[str, list[Result]], labels: list[str]):
     drawn = [Curve(label, [result.rows for result in results[name]]) for name, label in zip(names, labels)]
     columns = 2 if max(map(len, names)) <= 48 else 1
-    figure = Figure(figsize=(13, 8 + 0.22 * math.ceil(len(names) / columns)), dpi=140, layout="constrained")
-    figure.suptitle(heading, fontsize=13)
+    figure = _new_figure(13, 8 + 0.22 * math.ceil(len(names) / columns), heading)
     panels = figure.subplots(2, 2, sharex=True)
     for panel, (split, field, label) in zip(panels.flat, curves.PANELS):
         for curve, look in zip(drawn, _looks(names)):
@@ -67,8 +71,8 @@ def _four_panels(heading: str, names: list[str], results: dict[str, list[Result]
 def _entry(curve: Curve) -> str:
     _, accuracy = curves.points(curve, "test", "accuracy")
     final = accuracy[:, -5:].mean(axis=1) * 100
-    spread = f" ± {final.std(ddof=1):.2f}" if len(final) > 1 else ""
-    return f"{curve.name}: {final.mean():.2f}{spread} %"
+    deviation = f" ± {final.std(ddof=1):.2f}" if len(final) > 1 else ""
+    return f"{curve.name}: {final.mean():.2f}{deviation} %"
 
 
 def _label_ends(panel, texts: list[str]) -> None:
@@ -81,7 +85,7 @@ def _label_ends(panel, texts: list[str]) -> None:
         height = to_axes.transform((line.get_xdata()[-1], y[-1]))[1] if len(y) else 0.0
         ends.append((float(np.clip(height, 0, 1)), text, line))
     ends.sort(key=lambda end: end[0])
-    heights = _spread([end[0] for end in ends], gap=0.055)
+    heights = _move_apart([end[0] for end in ends], gap=0.055)
     for (end, text, line), height in zip(ends, heights):
         panel.annotate(
             text,
@@ -104,7 +108,7 @@ def _label_ends(panel, texts: list[str]) -> None:
         )
 
 
-def _spread(heights: list[float], gap: float) -> list[float]:
+def _move_apart(heights: list[float], gap: float) -> list[float]:
     """Sorted heights, moved as little as needed to stand at least a gap apart."""
     groups = []  # of (sum of wished lowest positions, heights in it): heights that touch move as one
     for height in heights:
@@ -119,7 +123,7 @@ def _spread(heights: list[float], gap: float) -> list[float]:
 MEANINGS = ("hidden layers\nof 100 units", "activation", "loss", "learning\nrate", "weight\ndecay", "batch\nsize")
 
 
-def _explained(heading: str, name: str, results: dict[str, list[Result]]) -> Figure:
+def _explained(heading: str, name: str, results: dict[str, list[Result]]):
     """The four panels of one curve under its name, taken apart."""
     figure = _four_panels(heading, [name], results, [name])
     for legend in figure.legends:
@@ -143,10 +147,9 @@ def _explained(heading: str, name: str, results: dict[str, list[Result]]) -> Fig
     return figure
 
 
-def _zoomed(heading: str, names: list[str], results: dict[str, list[Result]]) -> Figure:
+def _zoomed(heading: str, names: list[str], results: dict[str, list[Result]]):
     """Train accuracy at the start: over logged points, and over samples seen with 10,000 samples to a point."""
-    figure = Figure(figsize=(13, 9), dpi=140, layout="constrained")
-    figure.suptitle(heading, fontsize=13)
+    figure = _new_figure(13, 9, heading)
     panels = figure.subplots(2, 2)
     for column, (pair, most) in enumerate(((names[:2], 300), (names[2:], 250))):
         upper, lower = panels[0, column], panels[1, column]
@@ -177,14 +180,14 @@ def _band(panel, x: np.ndarray, values: np.ndarray, name: str, look: dict) -> No
     mean = values.mean(axis=0)
     panel.plot(x, mean, linewidth=1.2, label=name, **look)
     if len(values) > 1:
-        spread = values.std(axis=0, ddof=1)
-        panel.fill_between(x, mean - spread, mean + spread, color=look["color"], alpha=0.2, linewidth=0)
+        deviation = values.std(axis=0, ddof=1)
+        panel.fill_between(x, mean - deviation, mean + deviation, color=look["color"], alpha=0.2, linewidth=0)
 
 
-def draw_gradients(results: dict[str, list[Result]]) -> Figure:
+def draw_gradients(results: dict[str, list[Result]]):
     """What back-propagation sends through two hidden layers (figure 6's runs), before training and after one epoch."""
-    figure = Figure(figsize=(13, 9.4), dpi=140, layout="constrained")
-    figure.suptitle("What reaches each layer: two hidden layers, 1,000 training images (mean over seeds)", fontsize=13)
+    heading = "What reaches each layer: two hidden layers, 1,000 training images (mean over seeds)"
+    figure = _new_figure(13, 9.4, heading)
     names = FIGURES[6][1]
     panels = figure.subplots(2, 2, sharex=True)
     rows = (
@@ -210,7 +213,9 @@ def draw_gradients(results: dict[str, list[Result]]) -> Figure:
 
 
 def save_all(figures: dict[str, tuple[int, list[str]]], results: dict[str, list[Result]], folder: Path) -> list[Path]:
-    """Draw each figure (file name: number, curves), and the gradients beside figure 6. Returns the pictures' paths."""
+    """Draw each figure (file name: number, curves), and the gradients with figure 6. Returns the pictures' paths."""
+    import matplotlib
+
     folder.mkdir(parents=True, exist_ok=True)
     with matplotlib.rc_context():
         matplotlib.rcdefaults()  # the user's own style would change the pictures

@@ -8,17 +8,26 @@ import numpy as np
 
 from experiments import store
 from experiments.claims import CLAIMS
-from experiments.figures import ACTIVATIONS, AT_BATCH_10, BESIDE, FIGURES, LOSSES, PROBE_EPOCHS
-from experiments.judging import Verdict, convergence, number, percent, samples
-from experiments.measures import Book, Measured, MissingRun
-from experiments.names import SHORT_LOSS, at_batch_10, shown
+from experiments.figure_list import (
+    ACTIVATIONS,
+    AT_BATCH_10,
+    DECAY_PAIRS,
+    FIGURES,
+    LOSSES,
+    PROBE_EPOCHS,
+    SHORT_LOSS,
+    at_batch_10,
+    name_in,
+)
+from experiments.statistics import CurveStats, MissingRun, RunTable
+from experiments.wording import Finding, convergence, percent, three_digits, whole
 from utils import atomic_write
 
 INTRODUCTION = """# The report, rerun and audited
 
 A course report (2022) studied this multi-layer perceptron on MNIST in 13 figures. Everything below was made by
-`python report.py` from the runs in `results/`; no number is typed by hand. `python report.py --draw-only` makes this page
-and its pictures again without training.
+`python report.py` from the runs in `experiments/results/`; no number is typed by hand. `python report.py --draw-only`
+makes this page and its pictures again without training.
 
 """
 
@@ -43,53 +52,55 @@ NOT_SEEN = """## What the original could not see
 """
 
 
-def write(path: Path, book: Book, book_10: Book | None, timing: dict | None, pictures: list[Path]) -> None:
-    """REPORT.md. book: the runs at batch 100 (and figures 11 to 13's); book_10: those at 10, if there are any."""
+def write(path: Path, table: RunTable, table_10: RunTable | None, timing: dict | None, pictures: list[Path]) -> None:
+    """REPORT.md. table: the runs at batch 100 (and figures 11 to 13's); table_10: those at 10, if there are any."""
     parts = [
         INTRODUCTION,
-        _made_with(book, timing),
-        _verdicts(book, book_10, timing),
+        _made_with(table, timing),
+        _verdicts(table, table_10, timing),
         CONTRADICTIONS,
-        _table([(name, book.named(name)) for pair in _decay_pairs() for name in pair if _has(book, name)]),
+        _table([(name, table.named(name)) for pair in DECAY_PAIRS for name in pair if _has(table, name)]),
         NOT_SEEN,
-        _first_gradients(book),
+        _first_gradients(table),
         "\nThe same curves, each at the learning rate that makes its first step as large as hinge's at 0.01:\n\n",
-        _equal_steps(book),
+        _equal_steps(table),
         "\n## Figures\n",
-        *(_figure(number_of, names, book, path.parent, pictures) for number_of, (_, names) in FIGURES.items()),
-        _gradients(book, path.parent, pictures),
+        *(_figure(number, names, table, path.parent, pictures) for number, (_, names) in FIGURES.items()),
+        _gradients(table, path.parent, pictures),
         _times(timing),
-        _at_10(book_10, path.parent, pictures) if book_10 else "",
-        _audit(book, book_10, timing),
+        _at_10(table_10, path.parent, pictures) if table_10 else "",
+        _audit(table, table_10, timing),
     ]
     with atomic_write(path) as file:
         file.write("".join(parts).encode())
 
 
-def _has(book: Book, name: str) -> bool:
-    return bool(book.results.get(name))
+def _has(table: RunTable, name: str) -> bool:
+    return bool(table.results.get(name))
 
 
-def _made_with(book: Book, timing: dict | None) -> str:
-    results = [result for runs in book.results.values() for result in runs]
+def _made_with(table: RunTable, timing: dict | None) -> str:
+    results = [result for runs in table.results.values() for result in runs]
     settings, images = results[0].settings, results[0].made_with["images"]
-    versions = Counter(tuple(r.made_with[key] for key in ("code", "data", "python", "numpy")) for r in results)
+    versions = Counter((r.version, *(r.made_with[key] for key in ("data", "python", "numpy"))) for r in results)
     machines = Counter(r.made_with["machine"] for r in results)
     seeds = sorted({result.settings["seed"] for result in results})
     lines = [
         "## How it was made\n",
-        f"* {len(results)} training runs of {len(book.results)} settings, seeds {', '.join(map(str, seeds))}: hidden layers of "
+        f"* {len(results)} training runs of {len(table.results)} settings, seeds {', '.join(map(str, seeds))}: hidden layers of "
         f"100 units, {settings['max_epoch']} epochs of {images:,} training images, momentum {settings['momentum']:g}, weights from "
         f"N(0, {settings['init_std']:g}²), biases 0, pixels (x − 128) / 255, hinge margin {settings['margin']:g}. Learning rate, "
         "weight decay and batch size are in each curve's name (figure 1).",
         f"* {_time(results, 'All runs')}; {_time([r for r in results if r.settings['batch_size'] == 10], 'those at batch size 10')}. "
         f"Machine: {', '.join(machines)}{'; ' + timing['machine'] if timing else ''}.",
     ]
-    for (code, data, python, numpy), count in versions.items():
-        lines.append(f"* {count} runs by the code `{code}` on the data `{data}`, Python {python}, NumPy {numpy}.")
-    if len(versions) > 1 or next(iter(versions))[0] != store.code_hash():
+    for (version, data, python, numpy), count in versions.items():
         lines.append(
-            f"* **Mixed versions:** the code is `{store.code_hash()}` now; `python report.py` trains again what differs."
+            f"* {count} runs of results version {version}, on the data `{data}`, with Python {python}, NumPy {numpy}."
+        )
+    if len(versions) > 1 or next(iter(versions))[0] != store.RESULTS_VERSION:
+        lines.append(
+            f"* **Mixed results:** today's version is {store.RESULTS_VERSION}; `python report.py --fresh` trains all again."
         )
     lines.append(
         "* Final = mean of the last 5 epochs (in training: of their logged points); ± is one standard deviation over the "
@@ -109,38 +120,33 @@ def _time(results: list[store.Result], what: str) -> str:
     return f"{what} took {hours:.1f} hours of one core, in {wall / 60:.0f} minutes"
 
 
-def _decay_pairs() -> list[tuple[str, str]]:
-    names = next(iter(BESIDE.values()))
-    return [(name.replace("_1e-05_", "_0.0_"), name) for name in names]
-
-
-def _table(curves: list[tuple[str, Measured]]) -> str:
+def _table(curves: list[tuple[str, CurveStats]]) -> str:
     lines = [
         "| curve | final test accuracy | best | final test loss | final train loss | samples to 95 % of the gain |",
         "|---|---|---|---|---|---|",
     ]
     for name, m in curves:
         lines.append(
-            f"| {name} | {percent(m.test_accuracy)} | {percent(m.best_test_accuracy)} | {number(m.test_loss)} | "
-            f"{number(m.train_loss)} | {samples(m.samples_to_gain)} |"
+            f"| {name} | {percent(m.test_accuracy)} | {percent(m.best_test_accuracy)} | {three_digits(m.test_loss)} | "
+            f"{three_digits(m.train_loss)} | {whole(m.samples_to_gain)} |"
         )
     return "\n".join(lines) + "\n\n"
 
 
-def _first_gradients(book: Book) -> str:
+def _first_gradients(table: RunTable) -> str:
     lines = [
         "| layers, activation | loss | RMS of δ at the output, one image | against softmax | whole gradient |",
         "|---|---|---|---|---|",
     ]
     for layers in (1, 2):
         for activation in ACTIVATIONS:
-            base = book.run(f"{layers}_{activation}_SoftmaxCrossEntropyLoss").delta(0)[:, -1]
+            base = table.run(f"{layers}_{activation}_SoftmaxCrossEntropyLoss").delta(0)[:, -1]
             for loss in LOSSES:
-                m = book.run(f"{layers}_{activation}_{loss}")
+                m = table.run(f"{layers}_{activation}_{loss}")
                 delta = m.delta(0)[:, -1]
                 lines.append(
-                    f"| {layers}, {activation} | {SHORT_LOSS[loss]} | {number(delta)} | {(delta / base).mean():.1f} | "
-                    f"{number(m.first_gradient)} |"
+                    f"| {layers}, {activation} | {SHORT_LOSS[loss]} | {three_digits(delta)} | {(delta / base).mean():.1f} | "
+                    f"{three_digits(m.first_gradient)} |"
                 )
     return "\n".join(lines) + (
         "\n\nThe whole gradient is that of the mean over the 1,000 images: what the images disagree about cancels in "
@@ -148,13 +154,13 @@ def _first_gradients(book: Book) -> str:
     )
 
 
-def _equal_steps(book: Book) -> str:
+def _equal_steps(table: RunTable) -> str:
     lines = ["| curve | final test accuracy | samples to 80 % / to 95 % of the gain |", "|---|---|---|"]
     for layers in (1, 2):
         for loss in LOSSES:
             curve = f"{layers}_Sigmoid_{loss}"
             try:
-                m = book.run(curve) if loss == "HingeLoss" else book.equal_step(curve)
+                m = table.run(curve) if loss == "HingeLoss" else table.equal_step(curve)
             except MissingRun:
                 lines.append(f"| {curve} | not run | |")
                 continue
@@ -162,35 +168,35 @@ def _equal_steps(book: Book) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _figure(number_of: int, names: list[str], book: Book, home: Path, pictures: list[Path]) -> str:
-    title, at_100 = FIGURES[number_of]
+def _figure(number: int, names: list[str], table: RunTable, home: Path, pictures: list[Path]) -> str:
+    title, at_100 = FIGURES[number]
     at = " at batch size 10" if names != at_100 else ""
-    curves = [(shown(number_of, name), book.named(name)) for name in names]
-    picture = [path for path in pictures if path.name == f"figure_{number_of:02}{'_batch_10' if at else ''}.png"]
-    image = f"![Figure {number_of}]({Path(os.path.relpath(picture[0], home)).as_posix()})\n\n"
-    sentences = _noise(curves) if number_of == 13 else _sentences(curves)
-    return f"\n### Figure {number_of}{at}. {title}\n\n{image}{sentences}\n\n{_table(curves)}"
+    curves = [(name_in(number, name), table.named(name)) for name in names]
+    picture = [path for path in pictures if path.name == f"figure_{number:02}{'_batch_10' if at else ''}.png"]
+    image = f"![Figure {number}]({Path(os.path.relpath(picture[0], home)).as_posix()})\n\n"
+    sentences = _noise(curves) if number == 13 else _sentences(curves)
+    return f"\n### Figure {number}{at}. {title}\n\n{image}{sentences}\n\n{_table(curves)}"
 
 
-def _noise(curves: list[tuple[str, Measured]]) -> str:
+def _noise(curves: list[tuple[str, CurveStats]]) -> str:
     """What figure 13 shows: how much a training curve scatters, point for point and at equal samples."""
     sentences = []
     for (small_name, small), (large_name, large) in (curves[:2], curves[2:]):
         sentences.append(
-            f"About a moving median, {small_name} scatters by {number(100 * small.residual_sd())} points and {large_name} by "
-            f"{number(100 * large.residual_sd())}; with 10,000 samples to a point, by "
-            f"{number(100 * small.residual_sd(10_000))} and {number(100 * large.residual_sd(10_000))}."
+            f"About a moving median, {small_name} scatters by {three_digits(100 * small.residual_sd())} points and {large_name} by "
+            f"{three_digits(100 * large.residual_sd())}; with 10,000 samples to a point, by "
+            f"{three_digits(100 * small.residual_sd(10_000))} and {three_digits(100 * large.residual_sd(10_000))}."
         )
     return " ".join(sentences)
 
 
-def _sentences(curves: list[tuple[str, Measured]]) -> str:
+def _sentences(curves: list[tuple[str, CurveStats]]) -> str:
     """Two or three sentences that any figure can have: who ends best and worst, who is fastest, who overfits."""
     if len(curves) == 1:
         name, m = curves[0]
         return (
             f"{name} ends at {percent(m.test_accuracy)} on the test set and {percent(m.train_accuracy)} in training. It takes "
-            f"{samples(m.samples_to_gain)} samples to come 95 % of that way."
+            f"{whole(m.samples_to_gain)} samples to come 95 % of that way."
         )
     by_accuracy = sorted(curves, key=lambda curve: np.nan_to_num(curve[1].test_accuracy).mean())
     (worst, low), (best, high) = by_accuracy[0], by_accuracy[-1]
@@ -200,7 +206,7 @@ def _sentences(curves: list[tuple[str, Measured]]) -> str:
         fastest = min(trained, key=lambda curve: curve[1].samples_to_gain.mean())
         text += (
             f"{len(trained)} of {len(curves)} train; of these {fastest[0]} reaches 95 % of its gain first, after "
-            f"{samples(fastest[1].samples_to_gain)} samples. "
+            f"{whole(fastest[1].samples_to_gain)} samples. "
         )
     else:
         text += "None of them trains. "
@@ -209,7 +215,7 @@ def _sentences(curves: list[tuple[str, Measured]]) -> str:
     return text
 
 
-def _gradients(book: Book, home: Path, pictures: list[Path]) -> str:
+def _gradients(table: RunTable, home: Path, pictures: list[Path]) -> str:
     shown = [path for path in pictures if path.name == "gradients.png"]
     if not shown:
         return ""
@@ -218,17 +224,17 @@ def _gradients(book: Book, home: Path, pictures: list[Path]) -> str:
         "The runs of figure 6 on the first 1,000 training images: above, the RMS of the back-propagated δ at each "
         "layer's output; below, the length of each layer's gradient against that of its weights (claim 18). The share "
         f"of dead or saturated units, recorded with them at epochs {', '.join(map(str, PROBE_EPOCHS))}:\n\n"
-        + _flat_units(book)
+        + _flat_units(table)
     )
 
 
-def _flat_units(book: Book) -> str:
+def _flat_units(table: RunTable) -> str:
     lines = ["| curve | " + " | ".join(f"epoch {epoch}: layer 1, layer 2" for epoch in PROBE_EPOCHS) + " |"]
     lines.append("|---" * (len(PROBE_EPOCHS) + 1) + "|")
     for name in FIGURES[6][1]:
-        shares = [book.named(name).flat_units(epoch).mean(axis=0) for epoch in PROBE_EPOCHS]
+        shares = [table.named(name).flat_units(epoch).mean(axis=0) for epoch in PROBE_EPOCHS]
         words = (", ".join("–" if np.isnan(share) else f"{share:.1%}" for share in each) for each in shares)
-        lines.append(f"| {shown(6, name)} | " + " | ".join(words) + " |")
+        lines.append(f"| {name_in(6, name)} | " + " | ".join(words) + " |")
     return "\n".join(lines) + "\n"
 
 
@@ -247,33 +253,33 @@ def _times(timing: dict | None) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _at_10(book_10: Book, home: Path, pictures: list[Path]) -> str:
-    names = {number_of: [at_batch_10(name) for name in FIGURES[number_of][1]] for number_of in AT_BATCH_10}
-    figures = (_figure(number_of, names[number_of], book_10, home, pictures) for number_of in AT_BATCH_10)
+def _at_10(table_10: RunTable, home: Path, pictures: list[Path]) -> str:
+    names = {number: [at_batch_10(name) for name in FIGURES[number][1]] for number in AT_BATCH_10}
+    figures = (_figure(number, names[number], table_10, home, pictures) for number in AT_BATCH_10)
     return "\n## Figures 2 to 10 at the printed batch size, 10\n" + "".join(figures)
 
 
-def _verdicts(book: Book, book_10: Book | None, timing: dict | None) -> str:
-    counts = Counter(claim.judge(book, timing).verdict for claim in CLAIMS)
+def _verdicts(table: RunTable, table_10: RunTable | None, timing: dict | None) -> str:
+    counts = Counter(claim.check(table, timing).verdict for claim in CLAIMS)
     plural = {"holds": "hold", "holds in part": "hold in part", "does not hold": "do not hold"}
     plural["not measured"] = "are not measured"
     words = ", ".join(f"{counts[verdict]} {words}" for verdict, words in plural.items() if counts[verdict])
     text = f"Of the {len(CLAIMS)} claims {words} ([the audit](#audit))."
-    if book_10:
+    if table_10:
         changed = [
             str(claim.number)
             for claim in CLAIMS
-            if claim.by_batch and _changed(claim.judge(book, timing), claim.judge(book_10, timing))
+            if claim.by_batch and _changed(claim.check(table, timing), claim.check(table_10, timing))
         ]
         text += f" At the printed batch size 10 the verdict changes for {', '.join(changed) if changed else 'none'}."
     return text + "\n\n"
 
 
-def _changed(verdict: Verdict, other: Verdict) -> bool:
+def _changed(verdict: Finding, other: Finding) -> bool:
     return other.verdict not in (verdict.verdict, "not measured")
 
 
-def _audit(book: Book, book_10: Book | None, timing: dict | None) -> str:
+def _audit(table: RunTable, table_10: RunTable | None, timing: dict | None) -> str:
     lines = [
         "\n## Audit\n",
         "Each verdict is a predicate in `experiments/claims.py`, evaluated on all seeds. Where batch size 10 changes it, "
@@ -282,10 +288,10 @@ def _audit(book: Book, book_10: Book | None, timing: dict | None) -> str:
         "|---|---|---|---|---|",
     ]
     for claim in CLAIMS:
-        verdict = claim.judge(book, timing)
+        verdict = claim.check(table, timing)
         measured, word = verdict.measured, f"**{verdict.verdict}**"
-        if book_10 and claim.by_batch:
-            other = claim.judge(book_10, timing)
+        if table_10 and claim.by_batch:
+            other = claim.check(table_10, timing)
             if _changed(verdict, other):
                 measured += f"<br>At batch 10: {other.measured}"
                 word += f"<br>at batch 10: **{other.verdict}**"

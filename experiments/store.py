@@ -1,80 +1,46 @@
-"""results/: one compressed file for each finished run, recognised by what it computed and not by its name.
+"""results/: one compressed file for each finished run, known by its settings, its data and RESULTS_VERSION.
 
-A run's identity is its settings, its data and a hash of the code that computes (comments and docstrings aside). Files
-are written beside and renamed: two reports at once, or a killed one, leave only whole files.
+Files are written under a temporary name and renamed: two reports at once, or a killed one, leave only whole files. A
+run is looked for under its own name, so what else lies in the folder is no result.
 """
 
-import ast
 import hashlib
 import json
-from functools import cache
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from experiments.figure_list import complete, settings_of
 from training.command import ROOT
 from training.metrics import Row
 from training.probe import ProbeRow
 from training.settings import run_name
 from utils import FileError, atomic_write
 
-RESULTS = ROOT / "results"
+# Raise it when what a run computes changes (tests/core/test_pinned_numbers.py fails then): all runs are trained anew.
+# A file that says no version is of version 1.
+RESULTS_VERSION = 1
 
-# What a training run executes: whole files, or the functions named.
-COMPUTES = {
-    "layers.py": None,
-    "loss.py": None,
-    "network.py": None,
-    "solve_net.py": None,
-    "load_data.py": ("normalise",),
-    "utils.py": ("onehot_encoding", "calculate_acc"),
-    "run_mlp.py": ("build", "train"),
-    "training/probe.py": None,
-}
-# Functions in them that no result depends on.
-SHOWS_OR_SAVES = ("__repr__", "__setstate__", "save", "load", "_from_arrays")
+TRAINS_IT = "python report.py trains that run again"
+
+RESULTS = ROOT / "experiments" / "results"
 
 
 class Result(NamedTuple):
     """A finished run as results/ keeps it."""
 
     settings: dict
-    made_with: dict  # code and data (hashes), images, versions, seconds, when it ended and how, class_share
+    made_with: (
+        dict  # version, data (a hash), images, python, numpy, machine, seconds, when it ended and how, class_share
+    )
     rows: list[Row]
     probe: list[ProbeRow]
 
-
-@cache
-def code_hash() -> str:
-    """A hash of what the core computes. Comments, docstrings and the texts of f-strings do not change it."""
-    digest = hashlib.sha256()
-    for name, functions in COMPUTES.items():
-        parts = ast.parse((ROOT / name).read_text(encoding="utf-8")).body
-        if functions is not None:
-            parts = [node for node in parts if getattr(node, "name", None) in functions]
-        digest.update(repr(_plain(parts)).encode())
-    return digest.hexdigest()[:16]
-
-
-def _plain(node):
-    """A syntax tree as lists and texts, the same under every version of Python, of what computes alone."""
-    if isinstance(node, list):
-        return [_plain(part) for part in node if not _computes_nothing(part)]
-    if isinstance(node, ast.JoinedStr):
-        return "a text"
-    if not isinstance(node, ast.AST):
-        return repr(node)
-    fields = [
-        [name, _plain(value)] for name, value in ast.iter_fields(node) if value not in (None, []) and name != "kind"
-    ]
-    return [type(node).__name__, *fields]
-
-
-def _computes_nothing(node) -> bool:
-    if isinstance(node, ast.FunctionDef):
-        return node.name in SHOWS_OR_SAVES
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    @property
+    def version(self) -> int:
+        return self.made_with.get("version", 1)
 
 
 def data_hash(data) -> str:
@@ -83,11 +49,12 @@ def data_hash(data) -> str:
 
 
 def path_of(settings: dict, folder: Path = RESULTS) -> Path:
-    """Where a run's result lies. The name serves the reader; whether it is this run, `load` decides."""
+    """Where a run's result lies. The name serves the reader; whether it is this run, `is_this_run` decides."""
     return folder / (run_name(settings | {"threads": "auto"}) + ".npz")
 
 
 def save(result: Result, folder: Path = RESULTS) -> None:
+    """Write a result to where `path_of` says."""
     header = {"settings": result.settings, "made_with": result.made_with}
     columns = {
         f"{split}_{field}": np.array([getattr(row, field) for row in result.rows if row.split == split], dtype)
@@ -101,32 +68,50 @@ def save(result: Result, folder: Path = RESULTS) -> None:
 
 
 def load(path: Path) -> Result:
-    """A saved result; its rows carry no seconds (nan). FileError, naming the file, if it is not one."""
+    """A saved result; its rows carry no seconds (nan). FileError if it is none, OSError if it cannot be read."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:  # np.load(path) may leave it open
             header = json.loads(str(file["header"]))
             probe = [ProbeRow(*row) for row in json.loads(str(file["probe"]))]
             rows = []
             for split in ("train", "test"):
                 columns = (file[f"{split}_{field}"].tolist() for field in ("epoch", "iteration", "loss", "accuracy"))
                 rows += [Row(split, *values, float("nan")) for values in zip(*columns)]
-        return Result(header["settings"], header["made_with"], rows, probe)
-    except FileNotFoundError:
+        return Result(complete(header["settings"]), header["made_with"], rows, probe)
+    except OSError:
         raise
     except Exception as error:
-        raise FileError(f"{path} is not a result of this program ({error}): delete it and run again") from None
+        raise FileError(f"{path} is not a result of this program ({error}): {TRAINS_IT}") from None
 
 
-def is_this_run(result: Result, settings: dict, data: str) -> bool:
-    """Whether a stored result is what these settings would compute now, on the data of this hash."""
-    made = result.made_with
-    return result.settings == settings and made["data"] == data and made["code"] == code_hash()
+def is_this_run(result: Result, settings: dict) -> bool:
+    """Whether a stored result is of these settings and of today's mathematics."""
+    return result.settings == settings and result.version == RESULTS_VERSION
 
 
 def find(settings: dict, data: str, folder: Path = RESULTS) -> Result | None:
-    """The finished run of exactly these settings, this data and this code, or None."""
+    """The finished run of exactly these settings, on the data of this hash, or None."""
     try:
         result = load(path_of(settings, folder))
     except (FileNotFoundError, FileError):
         return None
-    return result if is_this_run(result, settings, data) else None
+    return result if is_this_run(result, settings) and result.made_with["data"] == data else None
+
+
+def load_curves(names: Iterable[str], seeds: int, folder: Path = RESULTS, **others) -> dict[str, list[Result]]:
+    """The stored runs of these curves, of the first so many seeds, in the order of the seeds; no entry without a run.
+
+    others: settings that are not the assignment's, as in a dry run. Runs of another version are returned as well.
+    """
+    found = {}
+    for name in dict.fromkeys(names):
+        runs = []
+        for settings in (settings_of(name, seed, **others) for seed in range(seeds)):
+            path = path_of(settings, folder)
+            if path.exists():
+                runs.append(load(path))
+                if runs[-1].settings != settings:
+                    raise FileError(f"{path} is a run of other settings than its name says: {TRAINS_IT}")
+        if runs:
+            found[name] = runs
+    return found

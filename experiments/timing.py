@@ -13,18 +13,19 @@ import numpy as np
 from threadpoolctl import threadpool_info
 
 import run_mlp
-from experiments import store, work
-from experiments.figures import ACTIVATIONS, LOSSES
+from experiments import store
+from experiments.figure_list import ACTIVATIONS, BASE, BATCHES, EUCLIDEAN_1, LOSSES, SOFTMAX_2, settings_of
+from experiments.train_runs import the_data
 from training.machine import processor
 from utils import FileError, atomic_write
 
 # Claims 5, 12 and 27.
 NAMES = list(
     dict.fromkeys(
-        [f"1_Sigmoid_{loss}_0.01_0.0_100" for loss in LOSSES]
-        + [f"1_{activation}_EuclideanLoss_0.01_0.0_100" for activation in ACTIVATIONS]
-        + [f"1_Sigmoid_EuclideanLoss_0.01_0.0_{size}" for size in (10, 200)]
-        + [f"2_Sigmoid_SoftmaxCrossEntropyLoss_1.0_0.0_{size}" for size in (10, 200)]
+        [f"1_Sigmoid_{loss}_{BASE}" for loss in LOSSES]
+        + [f"1_{activation}_EuclideanLoss_{BASE}" for activation in ACTIVATIONS]
+        + [f"{EUCLIDEAN_1}_0.01_0.0_{size}" for size in (min(BATCHES), max(BATCHES))]
+        + [f"{SOFTMAX_2}_1.0_0.0_{size}" for size in (min(BATCHES), max(BATCHES))]
     )
 )
 
@@ -36,10 +37,10 @@ def measure(names: list[str] = NAMES, rounds: int = 5, epochs: int = 2, dry_run:
     training are left out.
     """
     blas = [library for library in threadpool_info() if library["user_api"] == "blas"]
-    data, seconds = work.the_data(dry_run), {name: [] for name in names}
+    data, seconds = the_data(dry_run), {name: [] for name in names}
     for number in range(1, rounds + 1):
         for name in names:
-            rows, _ = run_mlp.train(work.settings_of(name, 0, max_epoch=epochs), data)
+            rows, _ = run_mlp.train(settings_of(name, 0, max_epoch=epochs), data)
             seconds[name].append((rows[-1].seconds - rows[0].seconds) / epochs)
         if say is not None:
             say(f"timing: round {number} of {rounds}")
@@ -50,7 +51,6 @@ def measure(names: list[str] = NAMES, rounds: int = 5, epochs: int = 2, dry_run:
         },
         "rounds": rounds,
         "epochs": epochs,
-        "code": store.code_hash(),
         "python": platform.python_version(),
         "numpy": np.__version__,
         "machine": ", ".join([processor(), *(f"{b['internal_api']} {b['version']}" for b in blas)]),
@@ -65,11 +65,11 @@ def save(timing: dict, folder: Path = store.RESULTS) -> None:
 
 
 def load(folder: Path = store.RESULTS) -> dict | None:
-    """What `save` wrote, or None; whether it is of today's code, its "code" says (store.code_hash)."""
+    """What `save` wrote, or None if there is no such file."""
     path = folder / "timing.json"
     if not path.exists():
         return None
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise FileError(f"{path} is damaged ({error}): delete it and run again") from None
+        raise FileError(f"{path} is damaged ({error}): delete it, and python report.py measures again") from None

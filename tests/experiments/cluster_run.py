@@ -1,11 +1,13 @@
 """The report on a real Dask cluster: a scheduler and two worker processes on this machine, one killed half way.
 
-    pip install 'dask[distributed]' && python tests/cluster_run.py
+    pip install 'dask[distributed]' && python tests/experiments/cluster_run.py
 
-Outside the test suite: it needs Dask and a minute. Starts the scheduler and the workers as a user would, runs
-`python report.py --dry-run --cluster …`, kills one worker after a few runs, and exits 5 unless every run arrives.
+Outside the test suite: it needs Dask, a minute, and port 8790 of this machine. Starts the scheduler and the workers as
+a user would, runs `python report.py --dry-run --cluster …`, kills one worker after a few runs, and exits 5 unless every
+run arrives.
 """
 
+import argparse
 import os
 import shutil
 import signal
@@ -21,9 +23,14 @@ EXPECTED = 108
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.parse_args()  # it has no flags but --help, and refuses others
     with tempfile.TemporaryDirectory() as scratch:
         project = Path(scratch) / "project"
-        shutil.copytree(ROOT, project, ignore=shutil.ignore_patterns("runs", "results", "plots", ".*", "__pycache__"))
+        unneeded = ("runs", "results", "figures", "plots", "tests", ".*", "__pycache__")
+        shutil.copytree(ROOT, project, ignore=shutil.ignore_patterns(*unneeded))
         started, killed = [], False
 
         def start(*command: str) -> subprocess.Popen:

@@ -1,18 +1,18 @@
-"""Every claim's predicate, on made-up curves that satisfy it, that violate it, and that do so in part."""
+"""Every claim's predicate, on fake curves that satisfy it, that violate it, and that do so in part."""
 
 import re
 
 import pytest
-from made_up import book
+from fake_results import fake_table
 
-from experiments import judging, timing
-from experiments.claims import BATCHES, CLAIMS, CURVES, TIMES
-from experiments.measures import Book
-from experiments.work import settings_of
+from experiments import timing, wording
+from experiments.claims import BATCH_SIZES, CLAIMS, CURVES, TIMES
+from experiments.figure_list import settings_of
+from experiments.statistics import RunTable
 
 YES, PART, NO = "holds", "holds in part", "does not hold"
 
-# Patterns of the curves that claims speak of; 100 is the book's batch size.
+# Patterns of the curves that claims speak of; 100 is the table's batch size.
 BASE = "_0.01_0.0_100"
 E1, S1, H1 = (f"1_Sigmoid_{loss}Loss{BASE}" for loss in ("Euclidean", "SoftmaxCrossEntropy", "Hinge"))
 E2, S2, H2 = (f"2_Sigmoid_{loss}Loss{BASE}" for loss in ("Euclidean", "SoftmaxCrossEntropy", "Hinge"))
@@ -53,7 +53,7 @@ DECAY = {p: final(f, share=1.0 if f < 0.2 else 0.11) for p, f in (GELU | SIGMOID
 ONE_LARGE, TWO_LARGE = "1_Sigmoid_EuclideanLoss_0.01_0.0_200", "2_Sigmoid_S*Loss_1.0_0.0_200"
 STEADY = {"*_10": {"noise": 0.1, "tau": 0.01}, "*_200": {"noise": 0.002, "tau": 0.01}}
 
-# (claim, its verdict, what is made up)
+# (claim, its verdict, what is not as in every fake run)
 CASES = [
     (1, YES, {"0_*": final(0.90), "1_*": final(0.95)}),
     (1, PART, {"0_*": final(0.90), "1_*": final(0.95), S1: final(0.902)}),
@@ -174,13 +174,13 @@ CASES = [
 ]
 
 
-def judge(number: int, curves: Book, seconds: dict | None = None):
-    return CLAIMS[number - 1].judge(curves, seconds)
+def check(number: int, curves: RunTable, seconds: dict | None = None):
+    return CLAIMS[number - 1].check(curves, seconds)
 
 
 @pytest.mark.parametrize(("number", "verdict", "changes"), CASES)
-def test_a_claim_on_made_up_curves(number, verdict, changes):
-    found = judge(number, book(changes))
+def test_a_claim_on_fake_curves(number, verdict, changes):
+    found = check(number, fake_table(changes))
     assert found.verdict == verdict, found.measured
 
 
@@ -201,9 +201,9 @@ SECONDS = dict(zip(timing.NAMES, (1.0, 1.2, 1.1, 0.76, 1.62, 4.6, 1.0, 4.8, 1.0)
         (27, NO, {"2_Sigmoid_SoftmaxCrossEntropyLoss_1.0_0.0_200": 9.0, "1_Sigmoid_EuclideanLoss_0.01_0.0_10": 0.5}),
     ],
 )
-def test_a_claim_on_made_up_times(number, verdict, changes):
+def test_a_claim_on_fake_times(number, verdict, changes):
     seconds = {name: {"median": value} for name, value in (SECONDS | changes).items()}
-    found = judge(number, Book({}), {"seconds_per_epoch": seconds})
+    found = check(number, RunTable({}), {"seconds_per_epoch": seconds})
     assert found.verdict == verdict, found.measured
 
 
@@ -214,56 +214,56 @@ def test_every_claim_is_there_once_and_every_verdict_is_tried():
         tried = {verdict for number, verdict, _ in CASES if number == claim.number}
         assert claim.on == TIMES or {YES, NO} <= tried, claim.number
     assert [claim.number for claim in CLAIMS if claim.on == TIMES] == [5, 12, 27]
-    assert [claim.number for claim in CLAIMS if claim.on == BATCHES] == [25, 26]
+    assert [claim.number for claim in CLAIMS if claim.on == BATCH_SIZES] == [25, 26]
     assert all(claim.by_batch == (claim.on == CURVES) for claim in CLAIMS)
 
 
 @pytest.mark.parametrize("seeds", [1, 3])
 def test_sentences_fit_into_a_table(seeds):
-    curves = book({H1: {"diverged_in": 4}, "2_Gelu_*": [{"diverged_in": 1}, {}, {}][:seeds]}, seeds=seeds)
+    curves = fake_table({H1: {"diverged_in": 4}, "2_Gelu_*": [{"diverged_in": 1}, {}, {}][:seeds]}, seeds=seeds)
     seconds = {"seconds_per_epoch": {name: {"median": 1.0} for name in timing.NAMES}}
     for claim in CLAIMS:
-        for text in (claim.text, claim.said, claim.judge(curves, seconds).measured):
+        for text in (claim.text, claim.said, claim.check(curves, seconds).measured):
             assert "|" not in text and "\n" not in text, text
             assert "nan" not in text and "inf" not in text, text
             assert text.count("(") == text.count(")"), text
             assert "  " not in text and " ." not in text and ".." not in text and "%%" not in text, text
-        found = claim.judge(curves, seconds)
+        found = claim.check(curves, seconds)
         assert re.match(r"[A-Z0-9]|\(a\)", found.measured) and found.measured.endswith("."), found.measured
         assert found.verdict in (YES, PART, NO), claim.number
 
 
 def test_the_sentence_has_mean_and_deviation_over_the_seeds():
-    found = judge(20, book({S2: final(0.10, 0.12)}))
+    found = check(20, fake_table({S2: final(0.10, 0.12)}))
     assert "11.00 ± 1.41 %" in found.measured
     assert "95.00 ± 0.00 %" in found.measured
-    found = judge(16, book({"2_*": final(0.94, 0.92)}))
+    found = check(16, fake_table({"2_*": final(0.94, 0.92)}))
     assert re.search(r"Relu hinge −2.00 ± 1.41 points", found.measured), found.measured
-    found = judge(4, book({E1: final(0.7), EQUAL_S1: final(0.7, 0.95)}))
+    found = check(4, fake_table({E1: final(0.7), EQUAL_S1: final(0.7, 0.95)}))
     assert "Euclidean never / " in found.measured and "(never in 1 of 2 seeds) / " in found.measured
 
 
 def test_a_tally_names_what_is_missed_unless_that_is_everything():
-    assert judging.tally({"a": True, "b": True}, "runs") == "in all 2 runs"
-    assert judging.tally({"a": True, "b": False, "c": False}, "runs") == "in 1 of 3 runs (not b, c)"
-    assert judging.tally({"a": False, "b": False}, "runs") == "in none of 2 runs"
+    assert wording.tally({"a": True, "b": True}, "runs") == "in all 2 runs"
+    assert wording.tally({"a": True, "b": False, "c": False}, "runs") == "in 1 of 3 runs (not b, c)"
+    assert wording.tally({"a": False, "b": False}, "runs") == "in none of 2 runs"
 
 
-def test_what_is_missing_is_named_and_not_judged():
+def test_what_is_missing_is_named_and_has_no_verdict():
     for claim in CLAIMS:
-        found = claim.judge(Book({}), None)
+        found = claim.check(RunTable({}), None)
         assert found.verdict == "not measured"
         assert re.search(r"\d_\w+Loss", found.measured), found.measured
 
 
 def test_at_batch_size_10_the_same_predicates_read_the_runs_of_that_size():
     changes = {E1: final(0.90), S1: final(0.93), H1: final(0.96), E2: final(0.9)}
-    assert judge(2, book({"1_*": final(0.9)} | changes, batch=10, seeds=1)).verdict == YES
-    found = judge(17, book(changes, batch=10, seeds=1))
+    assert check(2, fake_table({"1_*": final(0.9)} | changes, batch=10, seeds=1)).verdict == YES
+    found = check(17, fake_table(changes, batch=10, seeds=1))
     assert "Euclidean fails (90.00 %): **no**" in found.measured
     short = {"*": {"epochs": 6}}
-    assert judge(14, book(short, batch=10, seeds=1)).verdict == YES
-    found = judge(14, book(short | {H2: {"epochs": 6, "rise": 1.6, "tau": 0.2}}, batch=10, seeds=1))
+    assert check(14, fake_table(short, batch=10, seeds=1)).verdict == YES
+    found = check(14, fake_table(short | {H2: {"epochs": 6, "rise": 1.6, "tau": 0.2}}, batch=10, seeds=1))
     assert "1 of 39: 2_Sigmoid_HingeLoss_0.01_0.0_10" in found.measured
 
 
@@ -281,4 +281,4 @@ def test_timing_interleaves_and_is_saved_with_what_it_was_made_with(tmp_path, mo
     assert timing.load(tmp_path) is None
     timing.save(timed, tmp_path / "results")
     assert timing.load(tmp_path / "results") == timed
-    assert {"code", "python", "numpy", "machine", "rounds", "epochs"} <= set(timed)
+    assert {"python", "numpy", "machine", "rounds", "epochs"} <= set(timed)

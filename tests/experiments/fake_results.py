@@ -1,4 +1,4 @@
-"""Made-up results: curves of a known shape, for the tests of measures and claims."""
+"""Fake results: curves of a known shape, for the tests of statistics and claims."""
 
 import math
 from fnmatch import fnmatchcase
@@ -6,11 +6,9 @@ from functools import cache
 
 import numpy as np
 
-from experiments.figures import BESIDE, FIGURES
-from experiments.measures import Book
-from experiments.plan import at_batch_10
+from experiments.figure_list import EXTRA_RUNS, FIGURES, at_batch_10, settings_of
+from experiments.statistics import RunTable
 from experiments.store import Result
-from experiments.work import settings_of
 from training.metrics import Row
 from training.probe import ProbeRow
 
@@ -23,7 +21,7 @@ NAN = float("nan")
 
 
 @cache
-def result(
+def fake_run(
     name: str,
     seed: int = 0,
     final: float = 0.95,  # test accuracy
@@ -79,20 +77,20 @@ def result(
 
 
 class _OnDemand(dict):
-    """Makes up a curve's results when they are asked for: a claim looks at a few of them."""
+    """Makes a curve's results when they are asked for: a claim looks at a few of them."""
 
     def get(self, name: str) -> list[Result]:
-        return [result(own, seed, **dict(parameters)) for own, seed, parameters in super().get(name, [])]
+        return [fake_run(own, seed, **dict(parameters)) for own, seed, parameters in super().get(name, [])]
 
 
-def book(changes: dict, batch: int = 100, seeds: int = 2) -> Book:
-    """Every curve of the figures and what stands beside them. changes: {pattern of names: what `result` is told}.
+def fake_table(changes: dict, batch: int = 100, seeds: int = 2) -> RunTable:
+    """Every curve of the figures and the extra runs. changes: {pattern of names: what `fake_run` is told}.
 
-    The batch size in a pattern is 100 where it means the book's. A list instead of a dict has an entry for each seed.
+    The batch size in a pattern is 100 where it means the table's. A list instead of a dict has an entry for each seed.
     """
     results = _OnDemand()
     names = [name for _, drawn in FIGURES.values() for name in drawn]
-    names += [name for group in BESIDE.values() for name in group] + EQUAL_STEP
+    names += EXTRA_RUNS + EQUAL_STEP
     for name in dict.fromkeys(names):
         given = [{} for _ in range(seeds)]
         for pattern, change in changes.items():
@@ -102,4 +100,4 @@ def book(changes: dict, batch: int = 100, seeds: int = 2) -> Book:
         own = at_batch_10(name) if batch == 10 and name.endswith("_100") else name
         if batch == 100 or name.endswith("_100"):
             results[own] = [(own, seed, tuple(parameters.items())) for seed, parameters in enumerate(given)]
-    return Book(results, batch, EQUAL_STEP)
+    return RunTable(results, batch, EQUAL_STEP)

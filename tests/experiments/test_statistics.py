@@ -1,11 +1,11 @@
-"""The measures of the audit, against numbers worked by hand."""
+"""What is measured on curves, and when one is better than another, against numbers worked by hand."""
 
 import numpy as np
 import pytest
-from made_up import EQUAL_STEP, NAN, book, result
+from fake_results import EQUAL_STEP, NAN, fake_run, fake_table
 
 from experiments import compare
-from experiments.measures import Book, Measured, MissingRun
+from experiments.statistics import CurveStats, MissingRun, RunTable
 from experiments.store import Result
 from training.metrics import Row
 from training.probe import ProbeRow
@@ -13,22 +13,22 @@ from training.probe import ProbeRow
 NAME = "1_Sigmoid_EuclideanLoss_0.01_0.0_100"
 
 
-def by_hand(train, test, seed=0, batch=10, share=0.11, probe=(), samples=100) -> Measured:
+def by_hand(train, test, seed=0, batch=10, share=0.11, probe=(), samples=100) -> CurveStats:
     """A run over 100 samples. train: (epoch, iteration, loss, accuracy), test: (loss, accuracy) from epoch 0."""
     epochs = len(test) - 1
-    settings = result(NAME, seed, epochs=1).settings | {"batch_size": batch, "max_epoch": epochs, "disp_freq": 5}
+    settings = fake_run(NAME, seed, epochs=1).settings | {"batch_size": batch, "max_epoch": epochs, "disp_freq": 5}
     rows = [Row("train", *values, NAN) for values in train]
     rows += [Row("test", epoch, epoch * -(-samples // batch), *values, NAN) for epoch, values in enumerate(test)]
-    return Measured([Result(settings, {"class_share": share}, rows, list(probe))], samples)
+    return CurveStats([Result(settings, {"class_share": share}, rows, list(probe))], samples)
 
 
-def several(*curves: Measured) -> Measured:
+def several(*curves: CurveStats) -> CurveStats:
     results = [curve.results[0] for curve in curves]
     results = [r._replace(settings=r.settings | {"seed": seed}) for seed, r in enumerate(results)]
-    return Measured(results, 100)
+    return CurveStats(results, 100)
 
 
-def accuracies(*values: float) -> Measured:
+def accuracies(*values: float) -> CurveStats:
     """One run for each value, a seed each, with that accuracy from the first epoch on."""
     return several(*(by_hand([(1, 10, 1.0, v)], [(1.0, 0.1), (1.0, v)]) for v in values))
 
@@ -120,8 +120,8 @@ def test_residuals_are_about_a_moving_median():
 
 
 def test_a_smoothed_point_averages_its_samples():
-    noisy = Measured([result(NAME[:-3] + "10", noise=0.02, tau=0.01, epochs=10)])
-    still = Measured([result(NAME[:-3] + "200", noise=0.02, tau=0.01, epochs=10)])
+    noisy = CurveStats([fake_run(NAME[:-3] + "10", noise=0.02, tau=0.01, epochs=10)])
+    still = CurveStats([fake_run(NAME[:-3] + "200", noise=0.02, tau=0.01, epochs=10)])
     assert noisy.residual_sd() == pytest.approx(still.residual_sd(), rel=0.3)
     assert noisy.residual_sd(10_000) == pytest.approx(noisy.residual_sd() / np.sqrt(20), rel=0.3)
     assert still.residual_sd(10_000) == pytest.approx(still.residual_sd(), rel=1e-9)
@@ -165,7 +165,7 @@ def test_the_probe_is_read_by_layer_and_epoch():
 
 @pytest.mark.parametrize("epoch", [1, 30])
 def test_a_run_that_diverged_failed_and_breaks_nothing(epoch):
-    curve = Measured([result(NAME, seed=0), result(NAME, seed=1, diverged_in=epoch)])
+    curve = CurveStats([fake_run(NAME, seed=0), fake_run(NAME, seed=1, diverged_in=epoch)])
     assert curve.finished.tolist() == [True, False]
     for name in (
         "test_accuracy",
@@ -177,12 +177,13 @@ def test_a_run_that_diverged_failed_and_breaks_nothing(epoch):
     ):
         assert np.isnan(getattr(curve, name)).tolist() == [False, True], name
     assert not curve.trained and not curve.failed and not curve.at_chance
-    assert Measured(curve.results[1:]).failed
+    assert CurveStats(curve.results[1:]).failed
     assert curve.overfits.tolist() == [False, False]
     assert np.isnan(curve.residual_sd()).tolist() == [False, True]
     assert np.isnan(curve.slope(1)[:, 0]).tolist() == [False, epoch == 1]
     assert (
-        compare.better(Measured(curve.results[:1]), Measured([curve.results[0], curve.results[1]]).only([0])) is False
+        compare.better(CurveStats(curve.results[:1]), CurveStats([curve.results[0], curve.results[1]]).only([0]))
+        is False
     )
     assert not compare.converge_alike(curve, curve)
 
@@ -222,7 +223,7 @@ def test_seeds_are_compared_with_their_own_kind():
         compare.together(first.only([0]), second.only([1]))
 
 
-def speeds(to_80, to_gain) -> Measured:
+def speeds(to_80, to_gain) -> CurveStats:
     curve = accuracies(*to_80)
     curve.samples_to_80, curve.samples_to_gain = np.array(to_80, float), np.array(to_gain, float)
     return curve
@@ -250,7 +251,7 @@ def test_alike_is_a_ratio_of_means_up_to_five_quarters():
 
 def test_steadier_is_lower_in_every_seed_and_not_alike():
     def noisy(*levels):
-        return Measured([result(NAME, seed, noise=level, tau=0.01) for seed, level in enumerate(levels)])
+        return CurveStats([fake_run(NAME, seed, noise=level, tau=0.01) for seed, level in enumerate(levels)])
 
     assert compare.steadier(noisy(0.01, 0.01), noisy(0.02, 0.02))
     assert not compare.steadier(noisy(0.02, 0.02), noisy(0.01, 0.01))
@@ -258,11 +259,11 @@ def test_steadier_is_lower_in_every_seed_and_not_alike():
     assert not compare.steadier(noisy(0.0190, 0.0190), noisy(0.02, 0.02))
 
 
-# ---- the book
+# ---- the table of all curves
 
 
-def test_a_book_finds_curves_by_name_and_names_what_is_missing():
-    full = book({})
+def test_a_table_finds_curves_by_name_and_names_what_is_missing():
+    full = fake_table({})
     assert full.run("1_Sigmoid_EuclideanLoss") is full.named(NAME)
     assert full.run("1_Sigmoid_EuclideanLoss", 1).name == "1_Sigmoid_EuclideanLoss_1.0_0.0_100"
     assert full.run("1_Sigmoid_EuclideanLoss", batch=200).settings["batch_size"] == 200
@@ -272,11 +273,11 @@ def test_a_book_finds_curves_by_name_and_names_what_is_missing():
     with pytest.raises(MissingRun, match="2_Relu_EuclideanLoss"):
         full.equal_step("2_Relu_EuclideanLoss")
     with pytest.raises(MissingRun, match="1_Gelu_HingeLoss_0"):
-        Book({"1_Gelu_HingeLoss_0.01_0.0_100": []}).run("1_Gelu_HingeLoss")
+        RunTable({"1_Gelu_HingeLoss_0.01_0.0_100": []}).run("1_Gelu_HingeLoss")
 
 
-def test_a_book_at_batch_size_10_reads_the_curves_of_that_size():
+def test_a_table_at_batch_size_10_reads_the_curves_of_that_size():
     name = "2_Sigmoid_EuclideanLoss_0.08_0.0_10"
-    small = Book({name: [result(name, epochs=1)]}, 10, EQUAL_STEP)
+    small = RunTable({name: [fake_run(name, epochs=1)]}, 10, EQUAL_STEP)
     assert small.equal_step("2_Sigmoid_EuclideanLoss").settings["batch_size"] == 10
-    assert small.run("2_Sigmoid_EuclideanLoss", 0.08).name == name
+    assert small.run("2_Sigmoid_EuclideanLoss", 0.08) is small.named(name)

@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from experiments.figure_list import curve_name
 from experiments.store import Result
-from training.settings import run_name
+from utils import FileError
 
 LAST = 5  # epochs that a final value averages
 FIRST = 2  # epochs that count as the very start
@@ -20,13 +21,11 @@ MEDIAN_OF = 11  # points in the window of the moving median
 MNIST_SAMPLES = 60_000
 
 
-class MissingRun(LookupError):
-    exit_code = 3
-
+class MissingRun(FileError):
     """A curve that no result is there for; the message names it."""
 
 
-class Points(NamedTuple):
+class Series(NamedTuple):
     """The train or test rows of one run as arrays."""
 
     epoch: np.ndarray
@@ -35,23 +34,23 @@ class Points(NamedTuple):
     accuracy: np.ndarray
 
 
-class _Run:
-    """One run: its points, and what is read from them."""
+class _RunStats:
+    """One run: its train and test rows as arrays, and what is read from them."""
 
     def __init__(self, result: Result, samples: int):
         self.result, self.settings = result, result.settings
-        self.train, self.test = (self._points(split, samples) for split in ("train", "test"))
+        self.train, self.test = (self._series(split, samples) for split in ("train", "test"))
         reached = len(self.test.epoch) > 0 and self.test.epoch[-1] == self.settings["max_epoch"]
         self.finished = bool(reached and np.isfinite(self.train.loss).all() and np.isfinite(self.test.loss).all())
 
-    def _points(self, split: str, samples: int) -> Points:
+    def _series(self, split: str, samples: int) -> Series:
         rows = [row for row in self.result.rows if row.split == split]
         epoch, iteration = (np.array([getattr(row, field) for row in rows], int) for field in ("epoch", "iteration"))
         loss, accuracy = (np.array([getattr(row, field) for row in rows], float) for field in ("loss", "accuracy"))
         batch = self.settings["batch_size"]
         before = np.maximum(epoch - 1, 0)
         within = (iteration - before * -(-samples // batch)) * batch
-        return Points(epoch, before * samples + np.minimum(within, samples), loss, accuracy)
+        return Series(epoch, before * samples + np.minimum(within, samples), loss, accuracy)
 
     @cached_property
     def weights(self) -> np.ndarray:
@@ -59,9 +58,9 @@ class _Run:
         return np.diff(self.train.seen, prepend=0)
 
     def final(self, split: str, field: str) -> float:
-        points = getattr(self, split)
-        last = points.epoch > max(self.settings["max_epoch"] - LAST, 0)
-        return float(np.average(getattr(points, field)[last], weights=self.weights[last] if split == "train" else None))
+        series = getattr(self, split)
+        last = series.epoch > max(self.settings["max_epoch"] - LAST, 0)
+        return float(np.average(getattr(series, field)[last], weights=self.weights[last] if split == "train" else None))
 
     def samples_to(self, accuracy: float) -> float:
         reached = np.flatnonzero(self.train.accuracy >= accuracy)
@@ -100,24 +99,24 @@ class _Run:
         return float(np.std(values[half:-half] - np.median(windows, axis=1)))
 
 
-class Measured:
+class CurveStats:
     """One curve over its seeds. `samples`: the size of the training set."""
 
     def __init__(self, results: list[Result], samples: int = MNIST_SAMPLES):
         self.results, self.samples = sorted(results, key=lambda result: result.settings["seed"]), samples
         self.settings = self.results[0].settings
-        self.name = run_name(self.settings | {"threads": "auto"}).split("_seed")[0]
+        self.name = curve_name(self.settings)
         self.seeds = [result.settings["seed"] for result in self.results]
-        self.runs = [_Run(result, samples) for result in self.results]
+        self.runs = [_RunStats(result, samples) for result in self.results]
 
     def __repr__(self) -> str:
-        return f"Measured({self.name}, seeds {self.seeds})"
+        return f"CurveStats({self.name}, seeds {self.seeds})"
 
-    def only(self, seeds: list[int]) -> "Measured":
+    def only(self, seeds: list[int]) -> "CurveStats":
         """The same curve over these of its seeds."""
         if seeds == self.seeds:
             return self
-        return Measured([result for result in self.results if result.settings["seed"] in seeds], self.samples)
+        return CurveStats([result for result in self.results if result.settings["seed"] in seeds], self.samples)
 
     def _each(self, read) -> np.ndarray:
         return np.array([read(run) if run.finished else np.nan for run in self.runs])
@@ -163,12 +162,12 @@ class Measured:
 
         The untrained network's accuracy is that on the test set. nan: the run gained nothing.
         """
-        return self._each(_Run.samples_to_gain)
+        return self._each(_RunStats.samples_to_gain)
 
     @cached_property
     def start_accuracy(self) -> np.ndarray:
         """The very start: the area under train accuracy over the first 2 epochs, divided by them, a mean accuracy."""
-        return self._each(_Run.start_accuracy)
+        return self._each(_RunStats.start_accuracy)
 
     @property
     def initial_loss(self) -> np.ndarray:
@@ -188,7 +187,7 @@ class Measured:
     @cached_property
     def correlation(self) -> np.ndarray:
         """Pearson's correlation of test loss and test accuracy over the epochs; nan where one of them never moves."""
-        return self._each(_Run.correlation)
+        return self._each(_RunStats.correlation)
 
     @property
     def class_share(self) -> np.ndarray:
@@ -254,7 +253,7 @@ class Measured:
         return np.sqrt(np.sum(self._linear(0, lambda row: row.gradient) ** 2, axis=1))
 
 
-class Book:
+class RunTable:
     """All curves of an audit, by name, at one batch size.
 
     equal_step_names: the curves whose learning rate gives them the first step of hinge's at 0.01.
@@ -270,20 +269,20 @@ class Book:
         self.results, self.batch, self.equal_step_names, self.samples = results, batch, equal_step_names, samples
         self._measured = {}
 
-    def named(self, name: str) -> Measured:
+    def named(self, name: str) -> CurveStats:
         """The curve of a full name; MissingRun if there is no result of it."""
         if name not in self._measured:
             results = self.results.get(name)
             if not results:
                 raise MissingRun(f"{name} has no result")
-            self._measured[name] = Measured(results, self.samples)
+            self._measured[name] = CurveStats(results, self.samples)
         return self._measured[name]
 
-    def run(self, curve: str, rate: float = 0.01, decay: float = 0.0, batch: int | None = None) -> Measured:
-        """The curve {layers}_{activation}_{loss} at these settings; the book's batch size if none is given."""
+    def run(self, curve: str, rate: float = 0.01, decay: float = 0.0, batch: int | None = None) -> CurveStats:
+        """The curve {layers}_{activation}_{loss} at these settings; the table's batch size if none is given."""
         return self.named(f"{curve}_{float(rate)}_{float(decay)}_{batch or self.batch}")
 
-    def equal_step(self, curve: str) -> Measured:
+    def equal_step(self, curve: str) -> CurveStats:
         """The curve {layers}_{activation}_{loss} at the rate that makes its first step as large as hinge's at 0.01."""
         for name in self.equal_step_names:
             if name.startswith(curve + "_"):
