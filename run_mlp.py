@@ -24,9 +24,10 @@ from load_data import Dataset, first_images, load_dataset
 from network import Network
 from solve_net import BLOCK, test_net, train_net
 from training.flags import parse
+from training.folder import check_writable
 from training.metrics import Row, RowList, read_metrics
 from training.progress import summary
-from training.run import Run, check_writable
+from training.run import Run
 from training.settings import chosen_threads, resolve, run_name
 from utils import Diverged
 

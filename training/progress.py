@@ -11,10 +11,10 @@ from utils import LOG_INFO
 class Progress:
     """Shows each row of a run: on a bar on stderr if that is a terminal or a notebook, as lines on stdout if it is not.
 
-    images: in the training set. iteration: where the run begins.
+    images: in the training set. epoch: the one after which the run begins.
     """
 
-    def __init__(self, settings: dict, images: int, iteration: int, quiet: bool):
+    def __init__(self, settings: dict, images: int, epoch: int, quiet: bool):
         self.per_epoch = math.ceil(images / settings["batch_size"])
         notebook = "ipykernel" in sys.modules
         self.lines = not (quiet or notebook or sys.stdout is None or sys.stdout.isatty())
@@ -23,7 +23,7 @@ class Progress:
             from tqdm import tqdm
 
             total = settings["max_epoch"] * self.per_epoch
-            self.bar = tqdm(total=total, initial=iteration, unit="step", dynamic_ncols=True)
+            self.bar = tqdm(total=total, initial=epoch * self.per_epoch, unit="step", dynamic_ncols=True)
 
     def show(self, row: Row) -> None:
         if self.lines and row.split == "train":

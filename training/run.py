@@ -7,26 +7,25 @@ learnt, probe.csv (if asked for) how large the gradients were. No other file of 
 import argparse
 import contextlib
 import errno
-import itertools
-import json
 import os
 import shlex
 import signal
-import tempfile
 import threading
 from pathlib import Path
 
 import numpy as np
 
-from training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from training.checkpoint import Checkpoint, save_checkpoint
 from training.command import ROOT, in_words, say
 from training.diverged import first_non_finite
+from training.folder import atomic_bytes, folder_of_pictures, lock_folder, names, new_folder, read_json, write_json
 from training.machine import made_with
-from training.metrics import HEADER, Row, csv_line, read_metrics
+from training.metrics import HEADER, Row, csv_line
 from training.probe import append_probe_rows, cut_probe_csv, probe
 from training.progress import Progress
-from training.settings import chosen_threads, run_name
-from utils import Diverged, FileError, UsageError, atomic_write
+from training.resume import identity, reopen
+from training.settings import chosen_threads
+from utils import Diverged
 
 OURS = ("config.json", "metrics.csv", "checkpoint.npz", "model.npz", "probe.csv")
 
@@ -44,7 +43,7 @@ class Run:
         self.model, self.loss, self.rng = model, loss, rng
         self.folder, self.code = options.resume, 0
         self.start_epoch = self.rows = 0  # rows: how many metrics.csv has
-        self.seconds = self.iteration = 0
+        self.seconds = 0.0  # of training before this process
         self.lock = self.metrics = self.progress = self.last = None
 
     # ---- beginning
@@ -54,7 +53,7 @@ class Run:
             if self.options.resume:
                 self.lock = lock_folder(self.folder)
                 self._clear_temporary_files()
-                self._reopen()
+                self._restore()
             else:
                 self.folder, self.lock = new_folder(self.settings, self.options)
             self._cut_probes()
@@ -69,56 +68,18 @@ class Run:
             # A row at a time goes to the system: a killed process loses none.
             self.metrics = open(self.folder / "metrics.csv", "ab", buffering=0)
             images = len(self.data.train_images)
-            self.progress = Progress(self.settings, images, self.iteration, self.options.quiet)
+            self.progress = Progress(self.settings, images, self.start_epoch, self.options.quiet)
             return self
         except BaseException:
             self._close()
             raise
 
-    def _reopen(self) -> None:
-        """Restore the last checkpoint, if there is one, and leave of metrics.csv what it counts."""
-        path, before = self.folder / "metrics.csv", read_json(self.folder / "config.json")
-        lines = complete_lines(path)
-        try:
-            last = load_checkpoint(self.folder / "checkpoint.npz")
-        except FileNotFoundError:
-            last = None
-            finished = (self.folder / "model.npz").exists() and any(line.startswith(b"test,1,") for line in lines)
-            if finished or any(line.split(b",")[1:2] not in ([b"0"], [b"1"]) for line in lines[1:]):
-                raise FileError(f"{self.folder} has trained but has no checkpoint.npz: start a new run") from None
-        known = last.data if last else {"images": before.get("images"), "sha256": before.get("data_sha256")}
-        if known["images"] is not None and not same_data(known, identity(self.data)):
-            raise FileError(
-                f"{self.settings['data_dir']} does not hold the data that {self.folder} is trained on: "
-                "give --data-dir, or start a dry run anew"
-            )
-        if last is None:
-            return
-        for key, value in last.settings.items():
-            if key not in ("max_epoch", "data_dir") and self.settings.get(key) != value:
-                raise FileError(
-                    f"{self.folder}: config.json and checkpoint.npz differ in {key}: put the right one back"
-                )
-        if len(lines) < last.rows + 1:
-            raise FileError(
-                f"{path} has {max(len(lines) - 1, 0)} rows, but checkpoint.npz was written after {last.rows}: "
-                "put it back, or start a new run"
-            )
-        last.restore(self.model, self.rng, self.folder / "checkpoint.npz")
-        evaluated = lines[last.rows].startswith(b"test")
-        if self.settings["max_epoch"] < last.epoch + (not evaluated):
-            raise UsageError(
-                f"max_epoch is {self.settings['max_epoch']}, but {self.folder} has completed {last.epoch} epochs: "
-                "give more"
-            )
-        if self.settings["max_epoch"] > last.epoch and last.epoch % self.settings["test_epoch"] and evaluated:
-            # It was evaluated only because it was to end here. The checkpoint first: it must never count too many.
-            last = last._replace(rows=last.rows - 1)
-            save_checkpoint(self.folder / "checkpoint.npz", last)
-        if len(lines) > last.rows + 1:
-            atomic_bytes(path, b"".join(lines[: last.rows + 1]))
-        self.last, self.start_epoch, self.rows, self.seconds = last, last.epoch, last.rows, last.seconds
-        self.iteration = read_metrics(path)[-1].iteration
+    def _restore(self) -> None:
+        """Continue from the last checkpoint, if there is one."""
+        self.last = reopen(self.folder, self.settings, self.data)
+        if self.last is not None:
+            self.last.restore(self.model, self.rng, self.folder / "checkpoint.npz")
+            self.start_epoch, self.rows, self.seconds = self.last.epoch, self.last.rows, self.last.seconds
 
     def _clear_temporary_files(self) -> None:
         """Remove what a killed process was writing (utils.atomic_write)."""
@@ -283,69 +244,6 @@ class Run:
                 raise OSError(error.errno, error.strerror, str(path)) from None
 
 
-# ---- folders
-
-
-def folder_of_runs(options: argparse.Namespace) -> Path:
-    return options.run_dir or ROOT / "runs" / ("dry-run" if options.dry_run else "")
-
-
-def folder_of_pictures(options: argparse.Namespace) -> Path:
-    return options.plot_dir or (ROOT / "runs" / "dry-run" if options.dry_run else ROOT / "plots")
-
-
-def check_writable(options: argparse.Namespace) -> None:
-    """Make the folders of runs and pictures if they are missing. UsageError if no file can be written in one."""
-    for folder in [
-        *([] if options.resume else [folder_of_runs(options)]),
-        *([] if options.no_plot else [folder_of_pictures(options)]),
-    ]:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=folder) as file:
-                file.write(b"room for a run")
-        except OSError as error:
-            raise UsageError(f"{folder} cannot be written ({error.strerror}): give a folder that can") from None
-
-
-def new_folder(settings: dict, options: argparse.Namespace) -> tuple[Path, int | None]:
-    """Make and lock a folder with the run's name, or with -2, -3 … after it: no folder or picture is taken twice."""
-    for folder in names(folder_of_runs(options) / run_name(settings)):
-        if (folder_of_pictures(options) / f"{folder.name}.png").exists() and not options.no_plot:
-            continue
-        with contextlib.suppress(FileExistsError):
-            folder.mkdir()
-            return folder, lock_folder(folder)
-
-
-def names(path: Path, suffix: str = ""):
-    """path, path-2, path-3 … with this suffix."""
-    return (path.with_name(f"{path.name}{f'-{n}' if n > 1 else ''}{suffix}") for n in itertools.count(1))
-
-
-def lock_folder(folder: Path) -> int:
-    """Lock a folder until this process ends, however it ends. UsageError if another process has it."""
-    if os.name == "nt":
-        import msvcrt
-
-        descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT)
-    else:
-        import fcntl
-
-        descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        if os.name == "nt":
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        else:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        # A file system without locks is no reason not to train.
-        if error.errno in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
-            os.close(descriptor)
-            raise UsageError(f"{folder} is being trained by another process: wait for its end, or stop it") from None
-    return descriptor
-
-
 @contextlib.contextmanager
 def without_interrupts():
     """Let no Ctrl-C stop what is done here; only the main thread can say so."""
@@ -357,43 +255,6 @@ def without_interrupts():
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-# ---- files
-
-
-def atomic_bytes(path: Path, content: bytes) -> None:
-    with atomic_write(path) as file:
-        file.write(content)
-
-
-def write_json(path: Path, contents: dict) -> None:
-    atomic_bytes(path, json.dumps(contents, indent=2).encode())
-
-
-def read_json(path: Path) -> dict:
-    return json.loads(path.read_text(encoding="utf-8-sig"))
-
-
-def complete_lines(path: Path) -> list[bytes]:
-    """The lines of a file that end as lines do: a killed process or a full disk may leave half of one."""
-    if not path.exists():
-        return []
-    return [line for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
-
-
-# ---- the data
-
-
-def identity(data) -> dict:
-    """What tells one data set from another, and a dry run's from the whole."""
-    return {"images": {"train": len(data.train_images), "test": len(data.test_images)}, "sha256": data.sha256}
-
-
-def same_data(one: dict, other: dict) -> bool:
-    """Whether two identities are of the same data, whatever its files are called."""
-    hashes = [sorted((each["sha256"] or {}).values()) for each in (one, other)]
-    return one["images"] == other["images"] and hashes[0] == hashes[1]
 
 
 def remarks(settings: dict, data) -> list[str]:
