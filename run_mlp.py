@@ -10,6 +10,7 @@ What `config` may say is in training/settings.py, the loop over batches in solve
 from training.command import ROOT, run_command, say  # first: it says which package is missing
 
 # isort: split
+import contextlib
 import itertools
 import math
 import time
@@ -145,7 +146,8 @@ def main(arguments: list[str]) -> int:
         except (Exception, KeyboardInterrupt) as error:
             say(f"no picture was drawn ({type(error).__name__}: {error}): python curves.py {run.folder} draws it")
             run.code = run.code or 1
-    print(summary(rows, run.folder, picture))
+    with contextlib.suppress(*[OSError] if run.code else []):  # one sentence was said already
+        print(summary(rows, run.folder, picture), flush=True)
     return run.code
 
 

@@ -37,6 +37,9 @@ class Parser(argparse.ArgumentParser):
             self.error(f"{unknown[0]} is not understood" + (f": did you mean {near[0]}?" if near else ""))
         return options
 
+    def print_help(self, file=None) -> None:
+        print(self.format_help(), end="", file=file)  # argparse's own hides that nobody reads it
+
     def error(self, message: str):
         raise UsageError(f"{message}; see python {self.prog} --help")
 
