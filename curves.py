@@ -5,7 +5,7 @@
 In a notebook: `draw([Curve("one", [records]), Curve("another", [more_records])])` is a matplotlib Figure.
 """
 
-from training.command import ROOT, Parser, run_command  # first: it says which package is missing
+from training.command import ROOT, Parser, expanded, run_command, say  # first: it says which package is missing
 
 # isort: split
 import contextlib
@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from training.metrics import Row, read_metrics
-from utils import UsageError, atomic_write
+from utils import FileError, UsageError, atomic_write
 
 # Okabe and Ito's palette: told apart by every kind of colour vision. The line styles tell curves apart in grey.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -31,6 +31,11 @@ STYLES = ("-", "--", "-.", ":")
 # The accuracy axis is logarithmic in the error rate, so that 97 and 98 % can be told apart; this lets it reach 100.
 ALMOST_ALL = 100.3
 ACCURACY_TICKS = (0, 20, 40, 60, 80, 90, 95, 98, 99, 99.5, 100)
+
+SUFFIXES = (".png", ".pdf", ".svg")
+EXAMPLES = """examples, each in about a second:
+  python curves.py runs/*                       every run that has trained
+  python curves.py runs/A runs/B -o both.pdf"""
 
 PANELS = (
     ("test", "loss", "test loss"),
@@ -207,17 +212,17 @@ def steps_of(folder: Path) -> int | None:
 
 
 def save(figure, path: Path) -> None:
-    """Write a Figure as PNG; the file is whole or not there."""
+    """Write a Figure in the format that the name ends in; the file is complete or not there."""
     with atomic_write(path) as file:
-        file.write(as_png(figure))
+        file.write(as_bytes(figure, path.suffix.lower().removeprefix(".") or "png"))
 
 
-def as_png(figure, **texts: str) -> bytes:
-    """The bytes of a PNG file, with these texts in it beside the picture."""
+def as_bytes(figure, form: str = "png") -> bytes:
+    """Return the bytes of a PNG, PDF or SVG file."""
     content = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from")  # a name in letters that the font lacks
-        figure.savefig(content, format="png", metadata=texts)
+        figure.savefig(content, format=form)
     return content.getvalue()
 
 
@@ -239,21 +244,43 @@ def load_matplotlib() -> None:
             matplotlib.rcParams |= {"backend": backend} if backend else {}
 
 
+def of_runs(folders: list[Path]) -> tuple[list[Curve], int]:
+    """Return the curves of these runs and an exit code; of several, name those that cannot be drawn and leave them out.
+
+    A path that does not exist is a UsageError: it is a slip.
+    """
+    curves, code = [], 0
+    for folder in folders:
+        try:
+            curves.append(of_run(folder))
+        except (UsageError, FileError) as error:
+            if len(folders) == 1 or not folder.exists():
+                raise
+            say(f"left out: {error}")
+            code = max(code, FileError.exit_code if isinstance(error, FileError) else 0)
+    if not curves:
+        raise UsageError("none of these can be drawn: give the folder of a run that has trained, such as runs/NAME")
+    return curves, code
+
+
 def main(arguments: list[str]) -> int:
-    parser = Parser(prog="curves.py", description="Overlay the curves of finished runs.")
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="a run's folder, such as runs/<name>")
+    parser = Parser(prog="curves.py", description="Overlay the curves of finished runs.", epilog=EXAMPLES)
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="a run's folder, such as runs/NAME")
     parser.add_argument(
-        "-o", "--output", type=Path, default=ROOT / "plots" / "compare.png", help="a PNG file; written over"
+        *("-o", "--output"), default=str(ROOT / "plots" / "compare.png"), help=".png, .pdf or .svg; overwritten"
     )
     parser.add_argument("--title", help="printed above the panels")
     options = parser.parse_args(arguments)
-    curves = [of_run(folder) for folder in options.runs]
+    output = Path(options.output)
+    if not options.output or output.is_dir() or (output.suffix.lower() not in SUFFIXES and not output.exists()):
+        raise UsageError(f"--output is {options.output!r}: give a file whose name ends in .png, .pdf or .svg")
+    curves, code = of_runs(expanded(options.runs))
     use_project_cache()
     figure = draw(curves, options.title)
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    save(figure, options.output)
-    print(options.output)
-    return 0
+    output.parent.mkdir(parents=True, exist_ok=True)
+    save(figure, output)
+    print(output)
+    return code
 
 
 if __name__ == "__main__":

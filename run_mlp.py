@@ -142,7 +142,7 @@ def main(arguments: list[str]) -> int:
     if not options.no_plot:
         curves.use_project_cache()
         try:
-            picture = run.save_picture(curves.as_png(curves.draw([curves.of_run(run.folder)])))
+            picture = run.save_picture(curves.as_bytes(curves.draw([curves.of_run(run.folder)])))
         except (Exception, KeyboardInterrupt) as error:
             say(f"no picture was drawn ({type(error).__name__}: {error}): python curves.py {run.folder} draws it")
             run.code = run.code or 1

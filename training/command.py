@@ -6,6 +6,7 @@ Every command imports this module first, so that a missing package is a sentence
 import argparse
 import contextlib
 import difflib
+import glob
 import os
 import re
 import sys
@@ -56,6 +57,15 @@ class Parser(argparse.ArgumentParser):
             return [dashed + equals + value]
         glued = re.fullmatch(r"(-lr)=?([\d.].*)", argument)
         return list(glued.groups()) if glued and glued[1] in self._option_string_actions else [argument]
+
+
+def expanded(paths: list[Path]) -> list[Path]:
+    """Return the paths; wildcards that the shell left as they are (cmd, PowerShell) become what they match."""
+    found = []
+    for path in paths:
+        matches = [] if path.exists() else sorted(glob.glob(str(path)))
+        found += map(Path, matches) if matches else [path]
+    return found
 
 
 def run_command(main) -> None:

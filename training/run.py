@@ -194,7 +194,9 @@ class Run:
         except KeyboardInterrupt:
             first = "the search for the first non-finite value was interrupted"
         rate, std, margin = (self.settings[key] for key in ("learning_rate", "init_std", "margin"))
-        if self.latest.epoch:
+        if rate * self.settings["weight_decay"] >= 1:  # each step then turns the weights round, or more
+            better = f"try a smaller weight_decay than {self.settings['weight_decay']:g}"
+        elif self.latest.epoch:
             better = f"try {rate / 10:g}"
         elif margin > 1e6 and self.settings["loss"] == "HingeLoss":
             better = f"try a smaller margin than {margin:g}"
@@ -267,4 +269,7 @@ def remarks(settings: dict, data) -> list[str]:
         )
     if settings["batch_size"] > samples:
         found.append(f"batch_size is {settings['batch_size']}, the training set has {samples}: one step an epoch")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if settings["threads"] != "auto" and settings["threads"] > cores:
+        found.append(f"threads is {settings['threads']}, but {cores} cores can be used: threads that wait make it slow")
     return found

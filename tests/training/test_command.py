@@ -400,6 +400,33 @@ def test_a_folder_that_cannot_be_made_exits_2_before_loading_data(command, tmp_p
     assert list(tmp_path.glob("runs/*")) == []
 
 
+def test_config_as_people_edit_it_is_refused_by_name(command, copy, tmp_path):
+    text = (copy / "run_mlp.py").read_text(encoding="utf-8")
+    for old, new, part in [
+        ('    "batch_size": 10,\n', "", "config has no 'batch_size'"),
+        ('"batch_size": 10', '"batchsize": 10', "did you mean batch_size?"),
+        ('    "seed": 0,\n', '    "seed": 0,\n    "colour": 1,\n', "colour is not a setting"),
+    ]:
+        assert old in text
+        (copy / "edited.py").write_text(text.replace(old, new), encoding="utf-8")
+        process = command("--run-dir", tmp_path / "runs", "--no-plot", script=copy / "edited.py")
+        assert process.returncode == 2
+        assert part in sentence(process, "edited.py: ")
+
+
+def test_more_threads_than_cores_is_a_warning(train, tmp_path):
+    process = train(tmp_path, "--threads", 9999, "--max-epoch", 1, "--no-plot", "--quiet")
+    assert process.returncode == 0
+    assert "threads is 9999, but" in sentence(process)
+
+
+def test_a_name_has_a_bound(train, data, tmp_path):
+    long = shutil.copytree(data, tmp_path / ("☂" * 60))
+    process = train(tmp_path, "--max-epoch", 1, "--quiet", "--hidden", *[7] * 90, "--data-dir", long)
+    assert process.returncode == 0, process.stderr
+    assert len(os.fsencode(only(tmp_path / "plots").name)) <= 160
+
+
 # ---- exit 3: bad data
 
 
@@ -437,6 +464,21 @@ def test_divergence_exits_4_and_says_when_at_which_rate_and_what_to_try(diverged
     assert "epoch 1" in message
     assert "learning rate 1000000.0" in message
     assert re.search(r"try \d", message)
+
+
+@pytest.mark.parametrize(
+    ("flags", "advice"),
+    [
+        (["-l", "Hinge", "--margin", "1e38"], "a smaller margin"),
+        (["-l", "Euclidean", "--init-std", "1e30"], "a smaller init_std"),
+        (["-w", "1e20"], "a smaller weight_decay"),
+        (["-l", "Euclidean", "-lr", "1e6"], "try 100000"),
+    ],
+)
+def test_the_advice_after_divergence_fits_the_cause(train, tmp_path, flags, advice):
+    process = train(tmp_path, *flags, "--no-plot", "--quiet")
+    assert process.returncode == 4
+    assert advice in sentence(process)
 
 
 def test_divergence_keeps_curves_and_finite_weights(diverged):
@@ -662,6 +704,51 @@ def test_curves_overlays_runs_in_one_picture(command, dry_folder, diverged, tmp_
     assert (process.returncode, process.stderr) == (0, "")
     assert str(picture) in process.stdout
     assert_picture(picture)
+
+
+def test_curves_of_many_draws_what_can_be_drawn_and_names_what_it_left_out(command, dry_folder, tmp_path):
+    runs = tmp_path / "runs"
+    shutil.copytree(dry_folder, runs / "a $^$ name")
+    (runs / "dry-run").mkdir()
+    (runs / "begun").mkdir()
+    (runs / "begun" / "metrics.csv").write_text(HEADER + "\n")
+    (runs / "first epoch").mkdir()
+    (runs / "first epoch" / "metrics.csv").write_text(HEADER + "\ntest,0,0,2.3,0.1,0.0\n")
+    for paths in ([*runs.iterdir()], [str(runs / "*")]):  # as cmd and PowerShell hand it on
+        process = command(*paths, "-o", tmp_path / "a.png", script=ROOT / "curves.py")
+        assert process.returncode == 0, process.stderr
+        assert process.stderr.count("left out") == 2 and "Traceback" not in process.stderr
+        assert "dry-run" in process.stderr and "begun" in process.stderr
+        assert_picture(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("output", ["", ".", "/", "a.jpg", "no_such_name"])
+def test_an_output_that_is_no_picture_is_refused(command, dry_folder, tmp_path, output):
+    process = command(dry_folder, "-o", output, script=ROOT / "curves.py", cwd=tmp_path)
+    assert process.returncode == 2
+    assert f"--output is {output!r}" in sentence(process, "curves.py: ")
+
+
+def test_an_output_is_a_pdf_or_svg_where_its_name_says_so(command, dry_folder, tmp_path):
+    for name, begins in (("a.pdf", b"%PDF"), ("b.SVG", b"<?xml")):
+        assert command(dry_folder, "-o", tmp_path / name, script=ROOT / "curves.py").returncode == 0
+        assert (tmp_path / name).read_bytes().startswith(begins)
+
+
+@posix
+def test_a_link_a_device_and_a_pipe_are_written_into_and_not_replaced(command, dry_folder, tmp_path):
+    (tmp_path / "link.png").symlink_to(tmp_path / "target.png")
+    os.mkfifo(tmp_path / "pipe")
+    read = []
+    reader = threading.Thread(target=lambda: read.append((tmp_path / "pipe").read_bytes()))
+    reader.start()
+    for output in (tmp_path / "link.png", tmp_path / "pipe", "/dev/null"):
+        assert command(dry_folder, "-o", output, script=ROOT / "curves.py").returncode == 0
+    reader.join()
+    assert (tmp_path / "link.png").is_symlink()
+    assert_picture(tmp_path / "target.png")
+    assert read[0].startswith(b"\x89PNG")
+    assert not Path("/dev/null").is_file()
 
 
 def test_curves_of_a_missing_run_exits_2_with_a_sentence(command, dry_folder, tmp_path):
