@@ -50,6 +50,16 @@ config = {
     "seed": 0,
     "data_dir": "data",  # from the project's folder
     "threads": "auto",  # of the matrix products: a number, or auto to choose by the size of the network
+    # what the assignment's report did not try
+    "init": "normal",  # initial weights: normal (init_std), xavier or he
+    "dropout": 0.0,  # fraction of the hidden units set to 0 in each training step
+    "batch_norm": False,  # before each activation
+    "residual": False,  # around every hidden block whose widths agree
+    "schedule": "constant",  # of the learning rate: constant, cosine or one-cycle
+    "warmup": 0.1,  # fraction of the steps that one-cycle warms up in
+    "train_images": "all",  # or the first N
+    "validation": 0,  # the last N training images, held out
+    "patience": 0,  # epochs without a better validation loss before it stops; 0 for never
 }
 
 

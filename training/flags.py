@@ -59,6 +59,8 @@ def _parser() -> Parser:
                 metavar=row.metavar,
                 help=f"or their {row.help}".replace("their widths of the hidden layers", "their widths"),
             )
+        elif isinstance(row.default, bool):
+            run.add_argument(*row.flags, dest=key, action="store_const", const=True, help=row.help)
         else:
             shown = f"{row.help} (default {row.default})"
             run.add_argument(*row.flags, dest=key, metavar=row.metavar, help=shown)
@@ -90,7 +92,9 @@ def _given(options: argparse.Namespace) -> dict:
     """The settings that the flags give, in the types that the table checks."""
     given = {key: getattr(options, key) for key in SETTINGS if getattr(options, key) is not None}
     for key, text in given.items():
-        if not isinstance(DEFAULTS[key], str) or key == "threads":
+        if isinstance(text, bool):
+            continue
+        if not isinstance(DEFAULTS[key], str) or DEFAULTS[key] in ("auto", "all"):
             given[key] = [_number(word) for word in text] if key == "hidden" else _number(text)
     if options.hidden_layers_num is not None:
         if not 0 <= options.hidden_layers_num <= 10_000:

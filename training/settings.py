@@ -19,6 +19,8 @@ from training.command import ROOT
 from utils import FileError, UsageError
 
 ACTIVATIONS = ("None", "Relu", "Sigmoid", "Gelu")
+INITS = ("normal", "xavier", "he")
+SCHEDULES = ("constant", "cosine", "one-cycle")
 LOSSES = ("EuclideanLoss", "SoftmaxCrossEntropyLoss", "HingeLoss")
 
 # Below this many multiply-adds in the largest product a second core gains less than a fifth (benchmarks/threads.py).
@@ -75,6 +77,16 @@ def path(value) -> str:
     return text
 
 
+def yes_or_no(value) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError
+    return value
+
+
+def images(value) -> int | str:
+    return "all" if value == "all" else whole(1)(value)
+
+
 def threads(value) -> int | str:
     return "auto" if value == "auto" else whole(1, 10_000)(value)
 
@@ -123,6 +135,24 @@ SETTINGS = {row.key: row for row in (
             "folder of the four data files, gzip or plain"),
     Setting("threads", "auto", ("--threads",), "N", threads, "auto or a whole number from 1 to 10000",
             "threads of the matrix products, or auto: one for a small network"),
+    Setting("init", "normal", ("--init",), "NAME", choice(INITS), f"one of {', '.join(INITS)}",
+            "initial weights: normal (init_std), xavier (Glorot and Bengio 2010) or he (He et al. 2015)"),
+    Setting("dropout", 0.0, ("--dropout",), "RATE", number(lambda x: 0 <= x < 1), "a number from 0 to below 1",
+            "fraction of the hidden units set to 0 in each training step"),
+    Setting("batch_norm", False, ("--batch-norm",), "", yes_or_no, "True or False",
+            "batch normalisation before each activation"),
+    Setting("residual", False, ("--residual",), "", yes_or_no, "True or False",
+            "residual connection around every hidden block whose widths agree"),
+    Setting("schedule", "constant", ("--schedule",), "NAME", choice(SCHEDULES), f"one of {', '.join(SCHEDULES)}",
+            "learning rate over the run: constant, cosine, or one-cycle (linear warm-up, then cosine to 0)"),
+    Setting("warmup", 0.1, ("--warmup",), "FRACTION", number(lambda x: 0 <= x <= 1), "a number from 0 to 1",
+            "fraction of the steps that one-cycle warms up in"),
+    Setting("train_images", "all", ("--train-images",), "N", images, "all or a whole number from 1",
+            "train on the first N training images"),
+    Setting("validation", 0, ("--validation",), "N", whole(0), "a whole number from 0",
+            "hold out the last N training images for validation"),
+    Setting("patience", 0, ("--patience",), "N", whole(0), "a whole number from 0",
+            "stop when the validation loss has not improved for N epochs, and keep the best weights; 0 for never"),
 )}
 # fmt: on
 
@@ -151,7 +181,24 @@ def resolve(config: dict, given: dict | None = None) -> dict:
         if settings["activation"] != "None" and "activation" in (given or {}):
             raise UsageError(f"activation {settings['activation']} has no hidden layer to follow: leave it out")
         settings["activation"] = "None"
+    _check_together(settings, given or {})
     return {key: settings[key] for key in SETTINGS}
+
+
+def _check_together(settings: dict, given: dict) -> None:
+    """UsageError for settings that say nothing, or contradict each other, together."""
+    hidden = settings["hidden"]
+    for key in ("dropout", "batch_norm", "residual"):
+        if settings[key] and not hidden:
+            raise UsageError(f"{key} is {settings[key]}, but there is no hidden layer: leave it out")
+    if settings["residual"] and not any(below == above for below, above in pairwise(hidden)):
+        raise UsageError(f"residual needs two neighbouring hidden layers of one width, but hidden is {hidden}")
+    if settings["init"] != "normal" and "init_std" in given and settings["init_std"] != DEFAULTS["init_std"]:
+        raise UsageError(f"init {settings['init']} sets the standard deviation itself: leave init_std out")
+    if settings["patience"] and not settings["validation"]:
+        raise UsageError("patience needs validation images: give --validation N, such as 10000")
+    if settings["warmup"] != DEFAULTS["warmup"] and settings["schedule"] != "one-cycle":
+        raise UsageError(f"warmup belongs to schedule one-cycle, but schedule is {settings['schedule']}")
 
 
 def read_config(path: Path) -> dict:
@@ -186,6 +233,7 @@ def run_name(settings: dict) -> str:
     for key, row in SETTINGS.items():
         if row.named == "changed" and settings[key] != row.default:
             value = _folder_name(settings[key]) if key == "data_dir" else str(settings[key])
+            value = "" if settings[key] is True else value
             parts.append(key + re.sub(r"[^\w.+-]", lambda found: quote(found[0], safe="", errors="replace"), value))
     name = "_".join(parts)
     encoded = os.fsencode(name)
