@@ -123,7 +123,9 @@ def _of_resumed(options: argparse.Namespace, given: dict) -> dict:
     before = _read(options.resume / "config.json")
     settings = resolve(before, given)
     for key, value in settings.items():
-        if value != before[key] and key not in MAY_CHANGE:
+        # The rates of a schedule depend on the number of epochs.
+        fixed = key not in MAY_CHANGE or (key == "max_epoch" and settings["schedule"] != "constant")
+        if value != before[key] and fixed:
             raise UsageError(
                 f"{key} is {value!r}, but {options.resume} is trained with {before[key]!r}: "
                 "leave it out, or start a new run"

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from training.epochs import Best
 from utils import FileError
 
 
@@ -62,7 +63,7 @@ class RowList:
     """A log for run_mlp.fit that keeps the rows, and passes rows and epochs on."""
 
     def __init__(self, on_row: Callable | None, on_epoch: Callable):
-        self.rows, self.on_row, self.end_of_epoch = [], on_row, on_epoch
+        self.rows, self.on_row, self.end_of_epoch, self.best = [], on_row, on_epoch, Best()
 
     def row(self, row: Row) -> None:
         self.rows.append(row._replace(seconds=round(row.seconds, 3)))

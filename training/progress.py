@@ -32,8 +32,9 @@ class Progress:
             iteration = row.iteration - (row.epoch - 1) * self.per_epoch
             LOG_INFO(f"  Training iter {iteration}, batch loss {row.loss:.4f}, batch acc {row.accuracy:.4f}")
         elif self.lines:
-            LOG_INFO(f"Testing @ {row.epoch} epoch...")
-            LOG_INFO(f"    Testing, total mean loss {row.loss:.5f}, total acc {row.accuracy:.5f}")
+            doing = {"valid": "Validating", "test": "Testing"}[row.split]
+            LOG_INFO(f"{doing} @ {row.epoch} epoch...")
+            LOG_INFO(f"    {doing}, total mean loss {row.loss:.5f}, total acc {row.accuracy:.5f}")
         self.epoch = row.epoch
         if self.bar is not None:
             self.bar.set_postfix_str(f"{row.split} loss {row.loss:.4f} acc {row.accuracy:.2%}", refresh=False)
@@ -44,14 +45,21 @@ class Progress:
             self.bar.close()
 
 
-def summary(rows: list[Row], folder: Path, picture: Path | None) -> str:
-    """Return three lines: accuracies on the test set, time, and where the run and its picture are."""
-    tests = [row for row in rows if row.split == "test"]
-    best = max(tests, key=lambda row: row.accuracy)
-    last, steps, seconds = tests[-1], rows[-1].iteration, rows[-1].seconds
+def summary(rows: list[Row], folder: Path, picture: Path | None, best_epoch: int | None = None) -> str:
+    """Return three lines: accuracies on the test set, time, and where the run and its picture are.
+
+    best_epoch: the one whose weights patience kept; the last epoch's are kept if it is None.
+    """
+    tests = {row.epoch: row.accuracy for row in rows if row.split == "test"}
+    last, best, steps, seconds = max(tests), max(tests, key=tests.get), rows[-1].iteration, rows[-1].seconds
+    if best_epoch is not None:
+        accuracies = f"test accuracy {tests[best_epoch]:.2%} after epoch {best_epoch}, chosen by the validation loss"
+    else:
+        accuracies = f"test accuracy {tests[last]:.2%} after epoch {last}, final"
+        if best != last:
+            accuracies += f" (best {tests[best]:.2%} after epoch {best}: chosen on the test set, no honest result)"
     return (
-        f"test accuracy {last.accuracy:.2%} after epoch {last.epoch}, "
-        f"best {best.accuracy:.2%} after epoch {best.epoch}\n"
+        f"{accuracies}\n"
         f"time {seconds:.1f} s, {steps:,} steps of {seconds / max(steps, 1) * 1e6:.0f} µs with everything\n"
         f"run {shown(folder)}" + (f", curves {shown(picture)}" if picture else "")
     )

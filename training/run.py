@@ -15,9 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
-from training.checkpoint import Checkpoint, save_checkpoint
+from training.checkpoint import save_checkpoint, take_checkpoint
 from training.command import ROOT, in_words, say
 from training.diverged import first_non_finite
+from training.epochs import Best, split
 from training.folder import atomic_bytes, folder_of_pictures, lock_folder, names, new_folder, read_json, write_json
 from training.machine import made_with
 from training.metrics import HEADER, Row, csv_line
@@ -43,6 +44,7 @@ class Run:
         self.model, self.loss, self.rng = model, loss, rng
         self.folder, self.code = options.resume, 0
         self.start_epoch = self.rows = 0  # rows: how many metrics.csv has
+        self.best = Best()
         self.seconds = 0.0  # of training before this process
         self.lock = self.metrics = self.progress = self.last = None
 
@@ -67,7 +69,7 @@ class Run:
                 atomic_bytes(self.folder / "metrics.csv", csv_line(HEADER))
             # A row at a time goes to the system: a killed process loses none.
             self.metrics = open(self.folder / "metrics.csv", "ab", buffering=0)
-            images = len(self.data.train_images)
+            images = len(split(self.settings, self.data).train)
             self.progress = Progress(self.settings, images, self.start_epoch, self.options.quiet)
             return self
         except BaseException:
@@ -78,7 +80,7 @@ class Run:
         """Continue from the last checkpoint, if there is one."""
         self.last = reopen(self.folder, self.settings, self.data)
         if self.last is not None:
-            self.last.restore(self.model, self.rng, self.folder / "checkpoint.npz")
+            self.last.restore(self.model, self.rng, self.best, self.folder / "checkpoint.npz")
             self.start_epoch, self.rows, self.seconds = self.last.epoch, self.last.rows, self.last.seconds
 
     def _clear_temporary_files(self) -> None:
@@ -126,10 +128,9 @@ class Run:
         if epoch in self.options.probe:
             looked = probe(epoch, self.model, self.loss, self.data.train_images, self.data.train_labels)
             append_probe_rows(self.folder / "probe.csv", looked)
-        arrays = self.model.params.copy(), self.model.velocity.copy()
-        seconds = self.latest.seconds if epoch else 0.0
-        rng = self.rng.bit_generator.state
-        self.last = Checkpoint(self.settings, identity(self.data), epoch, self.rows, seconds, rng, *arrays)
+        counts = {"epoch": epoch, "rows": self.rows, "seconds": self.latest.seconds if epoch else 0.0}
+        known = identity(self.data)
+        self.last = take_checkpoint(self.model, self.rng, self.best, self.settings, known, **counts)
         if epoch:
             save_checkpoint(self.folder / "checkpoint.npz", self.last)
 
@@ -162,8 +163,8 @@ class Run:
     def _save_model(self) -> None:
         """The weights of this moment, or those of the last completed epoch if these are not finite."""
         if self.last is not None and not np.isfinite(self.model.params).all():
-            self.last.restore(self.model, self.rng, self.folder)
-        self.model.save(self.folder / "model.npz")
+            self.last.restore(self.model, self.rng, self.best, self.folder)
+        self.model.save(self.folder / "model.npz", self.data.classes)
 
     def _interrupted(self) -> str:
         if not self.rows:
@@ -188,7 +189,7 @@ class Run:
 
     def _advice(self) -> str:
         """Where the first non-finite value was, and what to try."""
-        self.last.restore(self.model, self.rng, self.folder)
+        self.last.restore(self.model, self.rng, self.best, self.folder)
         try:
             first = first_non_finite(self.model, self.loss, self.rng, self.settings, self.data, self.last.epoch)
         except KeyboardInterrupt:

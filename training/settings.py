@@ -187,12 +187,9 @@ def resolve(config: dict, given: dict | None = None) -> dict:
 
 def _check_together(settings: dict, given: dict) -> None:
     """UsageError for settings that say nothing, or contradict each other, together."""
-    hidden = settings["hidden"]
     for key in ("dropout", "batch_norm", "residual"):
-        if settings[key] and not hidden:
+        if settings[key] and not settings["hidden"]:
             raise UsageError(f"{key} is {settings[key]}, but there is no hidden layer: leave it out")
-    if settings["residual"] and not any(below == above for below, above in pairwise(hidden)):
-        raise UsageError(f"residual needs two neighbouring hidden layers of one width, but hidden is {hidden}")
     if settings["init"] != "normal" and "init_std" in given and settings["init_std"] != DEFAULTS["init_std"]:
         raise UsageError(f"init {settings['init']} sets the standard deviation itself: leave init_std out")
     if settings["patience"] and not settings["validation"]:
