@@ -23,11 +23,11 @@ from network import Network
 from run_mlp import config
 from training.flags import EXAMPLES, parse
 from training.metrics import read_metrics
-from training.settings import resolve
+from training.settings import DEFAULTS, resolve
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT = 120
-HEADER = "split,epoch,iteration,loss,accuracy,seconds"
+HEADER = "split,epoch,iteration,loss,accuracy,seconds,learning_rate"
 posix = pytest.mark.skipif(os.name == "nt", reason="signals and terminals as POSIX has them")
 
 
@@ -238,7 +238,7 @@ def flagged(train, tmp_path_factory):
 
 def test_short_long_and_assignment_flags_say_the_same(flagged, data):
     place, processes = flagged
-    expected = {
+    expected = DEFAULTS | {
         "learning_rate": 0.05,
         "weight_decay": 0.001,
         "momentum": 0.5,
@@ -766,7 +766,7 @@ def test_curves_of_a_missing_run_exits_2_with_a_sentence(command, dry_folder, tm
         f"{HEADER}\n".encode(),
         f"{HEADER}\ntest,0,0,much,0.1,0\n".encode(),
         f"{HEADER}\ntest,0,0\n".encode(),
-        f"{HEADER}\nvalid,0,0,1,0.1,0\n".encode(),
+        f"{HEADER}\nvalidation,0,0,1,0.1,0\n".encode(),
         b"\xff\xfe\0\x01",
         f"{HEADER}\ntest,0,0,{'x' * 200_000},1,0\n".encode(),
     ],
