@@ -124,7 +124,7 @@ def _of_resumed(options: argparse.Namespace, given: dict) -> dict:
     settings = resolve(before, given)
     for key, value in settings.items():
         # The rates of a schedule depend on the number of epochs.
-        fixed = key not in MAY_CHANGE or (key == "max_epoch" and settings["schedule"] != "constant")
+        fixed = key not in MAY_CHANGE or (key == "max_epoch" and before["schedule"] != "constant")
         if value != before[key] and fixed:
             raise UsageError(
                 f"{key} is {value!r}, but {options.resume} is trained with {before[key]!r}: "

@@ -29,7 +29,12 @@ CASES = {
         *["-b", 20, "--momentum", 0.5, "-w", 0.01, "-n", 2, "-a", "Gelu", "-l", "Hinge", "--test-epoch", 2],
         *["--probe", 0, 2, 3],
     ],
+    "everything at once": [
+        *["-b", 20, "-n", 2, "--dropout", 0.3, "--batch-norm", "--residual", "--init", "he", "--momentum", 0.9],
+        *["--schedule", "one-cycle", "--validation", 40, "--patience", 1, "--train-images", 150],
+    ],
 }
+MAY_GO_FURTHER = list(CASES)[:2]  # a schedule fixes the number of epochs
 CHANGES_FILES = ("os.mkdir", "os.rename", "os.link", "os.remove", "os.rmdir", "os.truncate")
 
 
