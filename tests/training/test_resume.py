@@ -326,9 +326,8 @@ def test_weights_that_are_not_finite_give_way_to_those_of_the_last_completed_epo
 
 
 def test_patience_stops_and_keeps_the_weights_of_the_lowest_validation_loss(trainer, run_of):
-    folder, ended = run_of(
-        "--validation", 60, "--patience", 2, "-lr", 0.5, "-b", 20, "--max-epoch", 40, "--disp-freq", 5
-    )
+    flags = ["--train-images", 20, "--validation", 60, "--patience", 2, "--momentum", 0.99, "-b", 5, "--max-epoch", 99]
+    folder, ended = run_of(*flags)
     assert ended.code == 0
     rows = read_metrics(folder / "metrics.csv")
     losses = {row.epoch: row.loss for row in rows if row.split == "valid"}
