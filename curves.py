@@ -108,8 +108,11 @@ def _draw(curves: list[Curve], title: str | None):
     for panel, (split, field, label) in zip(panels.flat, PANELS):
         for curve, entry, look in zip(curves, entries, looks(curves)):
             draw_curve(panel, curve, split, field, label=entry, **look)
+            if split == "test" and any(row.split == "valid" for run in curve.runs for row in run):
+                draw_curve(panel, curve, "valid", field, **look | {"linestyle": ":", "alpha": 0.7})
         if alone:
-            panel.set_title(final(curves[0], split, field), fontsize=11, loc="right")
+            valid = ", dotted: validation" if len(panel.lines) > 1 and split == "test" else ""
+            panel.set_title(final(curves[0], split, field) + valid, fontsize=11, loc="right")
         finish_panel(panel, field, label)
     for panel in panels[1]:
         panel.set_xlabel("epochs", fontsize=12)
@@ -205,8 +208,11 @@ def literal(text: str) -> str:
 def steps_of(folder: Path) -> int | None:
     """How many updates a whole epoch of this run has, by its config.json; None if that does not say."""
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        return math.ceil(config["images"]["train"] / config["settings"]["batch_size"])
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8-sig"))
+        settings, count = config["settings"], config["images"]["train"]
+        chosen = settings.get("train_images", "all")
+        images = count - settings.get("validation", 0) if chosen == "all" else chosen
+        return math.ceil(images / settings["batch_size"])
     except (OSError, ValueError, LookupError, TypeError, ArithmeticError, RecursionError):
         return None
 
