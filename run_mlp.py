@@ -21,7 +21,7 @@ from threadpoolctl import threadpool_limits
 import curves
 import layers
 import loss as losses
-from load_data import Dataset, first_images, load_dataset
+from load_data import Dataset, check_dataset, first_images, load_dataset
 from network import Network
 from solve_net import BLOCK, test_net, train_net
 from training.epochs import rates_of, split
@@ -152,7 +152,9 @@ def train(given: dict | None = None, data: Dataset | None = None, on_record=None
     shuffles, at epoch 0 and after each epoch. Writes and prints nothing. Raises utils.UsageError, FileError, Diverged.
     """
     settings = resolve(config, given)
-    data = load_dataset(ROOT / settings["data_dir"]) if data is None else data
+    if data is None:
+        data = load_dataset(ROOT / settings["data_dir"])
+    check_dataset(data)
     model, loss, rng = build(settings, data.train_images.shape[1], len(data.classes))
     log = RowList(on_record, lambda epoch: on_epoch and on_epoch(epoch, model, rng))
     fit(model, loss, rng, settings, data, log)
