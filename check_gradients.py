@@ -11,7 +11,7 @@ import shlex
 import time
 from pathlib import Path
 
-from training.settings import run_command
+from training.command import run_command
 from utils import FileError, UsageError
 
 EPILOG = """

@@ -5,19 +5,24 @@
 In a notebook: `draw([Curve("one", [records]), Curve("another", [more_records])])` is a matplotlib Figure.
 """
 
+from training.command import ROOT, Parser, expanded, run_command, say  # first: it says which package is missing
+
+# isort: split
+import contextlib
 import io
 import itertools
 import json
 import math
 import os
+import sys
 import warnings
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from training.settings import ROOT, Parser, run_command
-from utils import Row, UsageError, read_metrics, whole_file
+from training.metrics import Row, read_metrics
+from utils import FileError, UsageError, atomic_write
 
 # Okabe and Ito's palette: told apart by every kind of colour vision. The line styles tell curves apart in grey.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -26,6 +31,11 @@ STYLES = ("-", "--", "-.", ":")
 # The accuracy axis is logarithmic in the error rate, so that 97 and 98 % can be told apart; this lets it reach 100.
 ALMOST_ALL = 100.3
 ACCURACY_TICKS = (0, 20, 40, 60, 80, 90, 95, 98, 99, 99.5, 100)
+
+SUFFIXES = (".png", ".pdf", ".svg")
+EXAMPLES = """examples, each in about a second:
+  python curves.py runs/*                       every run that has trained
+  python curves.py runs/A runs/B -o both.pdf"""
 
 PANELS = (
     ("test", "loss", "test loss"),
@@ -43,6 +53,17 @@ class Curve(NamedTuple):
     colour: str | None = None
     style: str | None = None
     steps: int | None = None  # updates in a whole epoch; if None, as many as the longest epoch of the rows has
+
+
+def of_run(folder: Path) -> Curve:
+    """The curve of a run's folder. UsageError if it has no rows."""
+    try:
+        rows = read_metrics(folder / "metrics.csv")
+    except OSError as error:
+        raise UsageError(f"{folder} holds no metrics.csv ({error.strerror}): give a run's folder") from None
+    if not rows:
+        raise UsageError(f"{folder / 'metrics.csv'} holds no rows: give a run that has trained")
+    return Curve(folder.resolve().name, [rows], steps=steps_of(folder))
 
 
 def points(curve: Curve, split: str, field: str) -> tuple[np.ndarray, np.ndarray]:
@@ -68,6 +89,14 @@ def draw(curves: list[Curve], title: str | None = None):
     Several runs in a curve are drawn as their mean and a band of one standard deviation to each side. A loss that
     spans a wide range gets a logarithmic axis. The Figure belongs to no window and to no backend.
     """
+    load_matplotlib()
+    from matplotlib import style
+
+    with style.context("default"):  # whatever the user's matplotlibrc says
+        return _draw(curves, title)
+
+
+def _draw(curves: list[Curve], title: str | None):
     from matplotlib.figure import Figure
 
     alone = len(curves) == 1
@@ -79,13 +108,16 @@ def draw(curves: list[Curve], title: str | None = None):
     for panel, (split, field, label) in zip(panels.flat, PANELS):
         for curve, entry, look in zip(curves, entries, looks(curves)):
             draw_curve(panel, curve, split, field, label=entry, **look)
+            if split == "test" and any(row.split == "valid" for run in curve.runs for row in run):
+                draw_curve(panel, curve, "valid", field, **look | {"linestyle": ":", "alpha": 0.7})
         if alone:
-            panel.set_title(final(curves[0], split, field), fontsize=11, loc="right")
+            valid = ", dotted: validation" if len(panel.lines) > 1 and split == "test" else ""
+            panel.set_title(final(curves[0], split, field) + valid, fontsize=11, loc="right")
         finish_panel(panel, field, label)
     for panel in panels[1]:
         panel.set_xlabel("epochs", fontsize=12)
     if alone or title:
-        figure.suptitle(title or curves[0].name, fontsize=13)
+        figure.suptitle(literal(title or curves[0].name), fontsize=13)
     if not alone:
         handles, labels = panels[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=10, handlelength=4)
@@ -165,30 +197,38 @@ def final(curve: Curve, split: str, field: str) -> str:
 
 
 def legend_entry(curve: Curve) -> str:
-    return f"{curve.name}: {final(curve, 'test', 'accuracy')}"
+    return literal(f"{curve.name}: {final(curve, 'test', 'accuracy')}")
+
+
+def literal(text: str) -> str:
+    """A text that matplotlib shows as it is: a $ would begin a formula."""
+    return text.replace("$", r"\$")
 
 
 def steps_of(folder: Path) -> int | None:
     """How many updates a whole epoch of this run has, by its config.json; None if that does not say."""
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        return math.ceil(config["images"]["train"] / config["settings"]["batch_size"])
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8-sig"))
+        settings, count = config["settings"], config["images"]["train"]
+        chosen = settings.get("train_images", "all")
+        images = count - settings.get("validation", 0) if chosen == "all" else chosen
+        return math.ceil(images / settings["batch_size"])
     except (OSError, ValueError, LookupError, TypeError, ArithmeticError, RecursionError):
         return None
 
 
 def save(figure, path: Path) -> None:
-    """Write a Figure as PNG; the file is whole or not there."""
-    with whole_file(path) as file:
-        file.write(as_png(figure))
+    """Write a Figure in the format that the name ends in; the file is complete or not there."""
+    with atomic_write(path) as file:
+        file.write(as_bytes(figure, path.suffix.lower().removeprefix(".") or "png"))
 
 
-def as_png(figure, **texts: str) -> bytes:
-    """The bytes of a PNG file, with these texts in it beside the picture."""
+def as_bytes(figure, form: str = "png") -> bytes:
+    """Return the bytes of a PNG, PDF or SVG file."""
     content = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from")  # a name in letters that the font lacks
-        figure.savefig(content, format="png", metadata=texts)
+        figure.savefig(content, format=form)
     return content.getvalue()
 
 
@@ -197,29 +237,56 @@ def use_project_cache() -> None:
     os.environ.setdefault("MPLCONFIGDIR", str(Path(__file__).resolve().parent / ".cache" / "matplotlib"))
 
 
+def load_matplotlib() -> None:
+    """Import matplotlib although MPLBACKEND may name a backend that is not installed: none is needed here."""
+    if "matplotlib" not in sys.modules:
+        backend = os.environ.pop("MPLBACKEND", None)
+        try:
+            import matplotlib
+        finally:
+            if backend is not None:
+                os.environ["MPLBACKEND"] = backend
+        with contextlib.suppress(ValueError):  # a notebook's own backend stays chosen
+            matplotlib.rcParams |= {"backend": backend} if backend else {}
+
+
+def of_runs(folders: list[Path]) -> tuple[list[Curve], int]:
+    """Return the curves of these runs and an exit code; of several, name those that cannot be drawn and leave them out.
+
+    A path that does not exist is a UsageError: it is a slip.
+    """
+    curves, code = [], 0
+    for folder in folders:
+        try:
+            curves.append(of_run(folder))
+        except (UsageError, FileError) as error:
+            if len(folders) == 1 or not folder.exists():
+                raise
+            say(f"left out: {error}")
+            code = max(code, FileError.exit_code if isinstance(error, FileError) else 0)
+    if not curves:
+        raise UsageError("none of these can be drawn: give the folder of a run that has trained, such as runs/NAME")
+    return curves, code
+
+
 def main(arguments: list[str]) -> int:
-    parser = Parser(prog="curves.py", description="Overlay the curves of finished runs.")
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="a run's folder, such as runs/<name>")
+    parser = Parser(prog="curves.py", description="Overlay the curves of finished runs.", epilog=EXAMPLES)
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="a run's folder, such as runs/NAME")
     parser.add_argument(
-        "-o", "--output", type=Path, default=ROOT / "plots" / "compare.png", help="a PNG file; written over"
+        *("-o", "--output"), default=str(ROOT / "plots" / "compare.png"), help=".png, .pdf or .svg; overwritten"
     )
     parser.add_argument("--title", help="printed above the panels")
     options = parser.parse_args(arguments)
-    curves = []
-    for folder in options.runs:
-        try:
-            rows = read_metrics(folder / "metrics.csv")
-        except OSError as error:
-            raise UsageError(f"{folder} holds no metrics.csv ({error.strerror}): give a run's folder") from None
-        if not rows:
-            raise UsageError(f"{folder / 'metrics.csv'} holds no rows: give a run that has trained")
-        curves.append(Curve(folder.resolve().name, [rows], steps=steps_of(folder)))
+    output = Path(options.output)
+    if not options.output or output.is_dir() or (output.suffix.lower() not in SUFFIXES and not output.exists()):
+        raise UsageError(f"--output is {options.output!r}: give a file whose name ends in .png, .pdf or .svg")
+    curves, code = of_runs(expanded(options.runs))
     use_project_cache()
     figure = draw(curves, options.title)
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    save(figure, options.output)
-    print(options.output)
-    return 0
+    output.parent.mkdir(parents=True, exist_ok=True)
+    save(figure, output)
+    print(output)
+    return code
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import curves
 from experiments import draw, page, store, timing, train_runs
 from experiments.figure_list import AT_BATCH_10, EXTRA_RUNS, FIGURES, at_batch_10, settings_of
 from experiments.statistics import RunTable
-from training.settings import ROOT, Parser, run_command
+from training.command import ROOT, Parser, run_command
 from utils import FileError, UsageError
 
 
@@ -106,7 +106,7 @@ def write(options: argparse.Namespace, home: Path) -> list[Path]:
         stored |= load([*EXTRA_RUNS, *equal, *(at_batch_10(name) for name in [*EXTRA_RUNS, *equal])])
     say_seeds(options.seeds, stored)
     curves.use_project_cache()
-    os.environ.pop("MPLBACKEND", None)  # pictures go to files: a notebook's backend need not exist here
+    curves.load_matplotlib()
     pictures = draw.save_all(drawn, stored, home / "figures")
     if options.figures:
         return pictures

@@ -33,7 +33,7 @@ from benchmarks.processes import (
     rounds_of,
     whole_process,
 )
-from training.settings import Parser, run_command
+from training.command import Parser, run_command
 
 ALLOWED_DIFFERENCE = 1e-3  # of a weight after 20 steps, as a share of the largest change
 WHOLE_ROUNDS = 3

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks import machine
 from benchmarks.cases import ROOT, TRAINING_IMAGES, Case
 from benchmarks.processes import our_process, rounds_of, whole_process
-from training.settings import Parser, run_command
+from training.command import Parser, run_command
 
 BATCHES = [2**power for power in range(13)]
 WIDTHS = [2**power for power in range(4, 12)]

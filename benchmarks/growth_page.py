@@ -6,7 +6,7 @@ import curves
 from benchmarks import machine
 from benchmarks.bars import with_spread
 from benchmarks.processes import spread
-from utils import whole_file
+from utils import atomic_write
 
 OURS = {"color": curves.COLOURS[0], "marker": "o", "linestyle": "-"}
 WITH_PYTHON = {"color": curves.COLOURS[1], "marker": "^", "linestyle": "-."}
@@ -89,7 +89,7 @@ def write(path: Path, grown, rounds: str, load: float) -> None:
         "| --- | --- | --- | --- |",
         *memory,
     ]
-    with whole_file(path) as file:
+    with atomic_write(path) as file:
         file.write(("\n".join(parts) + "\n").encode())
 
 

@@ -5,7 +5,7 @@ import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-from training.output import processor
+from training.machine import processor
 
 
 def versions(packages: list[str]) -> list[str]:

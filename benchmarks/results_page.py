@@ -7,7 +7,7 @@ from benchmarks import bars, machine
 from benchmarks.bars import Results, Verdict, with_spread
 from benchmarks.cases import CASES, LIMIT, TITLES
 from benchmarks.processes import spread
-from utils import whole_file
+from utils import atomic_write
 
 PACKAGES = ["numpy", "torch", "jax", "jaxlib", "scikit-learn", "scipy", "threadpoolctl"]
 CORES = {1: "one core", 2: "two cores"}
@@ -86,7 +86,7 @@ def write(path: Path, results: Results, verdicts: list[Verdict], rounds: str, lo
         *_contestants(results),
         *(line for cores in results.used for line in _threads(results, cores)),
     ]
-    with whole_file(path) as file:
+    with atomic_write(path) as file:
         file.write(("\n".join(parts).rstrip("\n") + "\n").encode())
 
 

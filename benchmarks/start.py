@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.bars import LINE_LIMIT, MEMORY_LIMIT
 from benchmarks.processes import our_process
-from training.settings import run_command
+from training.command import run_command
 
 ROUNDS = 5
 

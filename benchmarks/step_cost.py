@@ -22,7 +22,8 @@ from benchmarks.cases import ROOT, Case
 from benchmarks.limit import Bare
 from load_data import load_dataset
 from solve_net import train_net
-from training.settings import resolve, run_command
+from training.command import run_command
+from training.settings import resolve
 
 LIMITS = {10: 2.2, 100: 1.6}
 ROUNDS = 7

@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.cases import CASES, ROOT, TITLES, Case
 from benchmarks.processes import FIRST_STEP
-from training.settings import Parser, run_command
+from training.command import Parser, run_command
 
 CHECK_STEPS = 20
 

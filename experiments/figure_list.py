@@ -7,7 +7,7 @@ one curve; figure 13 zooms into the pairs of 11 and 12. What a claim says of the
 
 import re
 
-from training.settings import resolve, run_name
+from training.settings import DEFAULTS, resolve, run_name
 
 ACTIVATIONS = ("Sigmoid", "Relu", "Gelu")
 LOSSES = EUCLIDEAN, SOFTMAX, HINGE = ("EuclideanLoss", "SoftmaxCrossEntropyLoss", "HingeLoss")
@@ -68,23 +68,7 @@ EQUAL_GRADIENT = [f"{layers}_Sigmoid_{loss}" for layers in (1, 2) for loss in LO
 PROBE_EPOCHS = (0, 1, 5, 50)
 
 # The report's own settings stay as they are when somebody edits run_mlp.config.
-ASSIGNMENT = {
-    "learning_rate": 1e-2,
-    "weight_decay": 0.0,
-    "momentum": 0.0,
-    "batch_size": 10,
-    "max_epoch": 50,
-    "disp_freq": 50,
-    "test_epoch": 1,
-    "hidden": [100],
-    "activation": "Relu",
-    "loss": "SoftmaxCrossEntropyLoss",
-    "margin": 5.0,
-    "init_std": 0.01,
-    "seed": 0,
-    "data_dir": "data",
-    "threads": 1,
-}
+ASSIGNMENT = DEFAULTS | {"threads": 1}
 
 SHORT_NAMES = range(2, 7)  # the figures whose curves are named without rate, decay and batch
 

@@ -36,7 +36,7 @@ from experiments.wording import (
     three_digits,
 )
 from loss import EuclideanLoss, HingeLoss, SoftmaxCrossEntropyLoss
-from utils import whole_file
+from utils import atomic_write
 
 INTRODUCTION = """# The report, rerun and audited
 
@@ -114,7 +114,7 @@ def write(
         _made_with(table, timing),
     ]
     for file_path, content in ((path, parts), (appendix, _tables(table, table_10, appendix, pictures))):
-        with whole_file(file_path) as file:
+        with atomic_write(file_path) as file:
             file.write("".join(content).encode())
 
 

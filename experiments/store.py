@@ -13,9 +13,11 @@ from typing import NamedTuple
 import numpy as np
 
 from experiments.figure_list import complete, settings_of
+from training.command import ROOT
+from training.metrics import Row
 from training.probe import ProbeRow
-from training.settings import ROOT, run_name
-from utils import FileError, Row, whole_file
+from training.settings import run_name
+from utils import FileError, atomic_write
 
 # Raise it when what a run computes changes (tests/core/test_pinned_numbers.py fails then): all runs are trained anew.
 # A file that says no version is of version 1.
@@ -61,7 +63,7 @@ def save(result: Result, folder: Path = RESULTS) -> None:
     }
     probe = json.dumps([list(row) for row in result.probe])
     folder.mkdir(parents=True, exist_ok=True)
-    with whole_file(path_of(result.settings, folder)) as file:
+    with atomic_write(path_of(result.settings, folder)) as file:
         np.savez_compressed(file, header=np.array(json.dumps(header)), probe=np.array(probe), **columns)
 
 

@@ -16,8 +16,8 @@ import run_mlp
 from experiments import store
 from experiments.figure_list import ACTIVATIONS, BASE, BATCHES, EUCLIDEAN_1, LOSSES, SOFTMAX_2, settings_of
 from experiments.train_runs import the_data
-from training.output import processor
-from utils import FileError, whole_file
+from training.machine import processor
+from utils import FileError, atomic_write
 
 # Claims 5, 12 and 27.
 NAMES = list(
@@ -60,7 +60,7 @@ def measure(names: list[str] = NAMES, rounds: int = 5, epochs: int = 2, dry_run:
 def save(timing: dict, folder: Path = store.RESULTS) -> None:
     """Write timing.json into the folder of the results."""
     folder.mkdir(parents=True, exist_ok=True)
-    with whole_file(folder / "timing.json") as file:
+    with atomic_write(folder / "timing.json") as file:
         file.write(json.dumps(timing, indent=2).encode())
 
 

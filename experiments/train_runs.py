@@ -29,8 +29,8 @@ from experiments.figure_list import (
 )
 from load_data import Dataset, load_dataset, normalise
 from solve_net import BLOCK
+from training.command import ROOT
 from training.probe import probe
-from training.settings import ROOT
 from utils import Diverged, UsageError
 
 DRY_RUN_IMAGES = 500

@@ -1,15 +1,16 @@
 """Before any test: matplotlib keeps its font list in the project's folder, not in the user's home.
 
-And what the tests of faults share: a small data set, a process that trains on it, runs that nobody disturbed.
+And what the tests of faults share: a small data set, a process that trains on it, uninterrupted runs.
 """
 
 import sys
 
 import pytest
 
-from curves import use_project_cache
+from curves import load_matplotlib, use_project_cache
 
 use_project_cache()
+load_matplotlib()
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +24,7 @@ def small_data(tmp_path_factory):
 def trainer(small_data):
     if not sys.platform.startswith("linux"):
         pytest.skip("forks a process that has NumPy loaded, and watches it as Linux allows")
-    from faults import Trainer
+    from fault_injection import Trainer
 
     trainer = Trainer(small_data)
     yield trainer
@@ -31,16 +32,16 @@ def trainer(small_data):
 
 
 @pytest.fixture(scope="session")
-def undisturbed(trainer, tmp_path_factory):
+def uninterrupted(trainer, tmp_path_factory):
     """The folder of the whole run of a case (faults.CASES) of so many epochs."""
-    from faults import CASES
-    from wholeness import only
+    from fault_injection import CASES
+    from invariants import only
 
     made = {}
 
     def run(case, epochs=3):
         if (case, epochs) not in made:
-            place = tmp_path_factory.mktemp("undisturbed")
+            place = tmp_path_factory.mktemp("uninterrupted")
             assert trainer.run(place, "--quiet", "--no-plot", "--max-epoch", epochs, *CASES[case]).code == 0
             made[case, epochs] = only(place / "runs")
         return made[case, epochs]

@@ -1,109 +1,116 @@
-"""The state of a run at the end of an epoch, in one file: all that is needed to go on as if it had never stopped.
+"""checkpoint.npz: the state of a run at the end of an epoch, all that is needed to continue as if it had not stopped.
 
-runs/<name>/checkpoint.npz is written after every epoch, beside and renamed, so it is always whole. It holds the three
-things that change in training (weights, momentum, the generator that shuffles) and three that say what was trained:
-the settings, the data, the rows of metrics.csv so far. Files are input: nothing in one is believed unchecked.
+It holds what changes in training (weights, momentum, the generator that shuffles), and what was trained (settings and
+data). The curves stay in metrics.csv; the checkpoint counts its rows. Files are input: nothing in one is believed
+unchecked.
 """
 
 import json
-from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from layers import Linear
-from utils import FileError, Row, csv_line, parse_metrics, read_npz, write_npz
+from layers import Dropout, flatten
+from training.epochs import Best
+from utils import FileError, load_npz, save_npz
 
-FILE_FORMAT = "mlp-checkpoint-1"
+FILE_FORMAT = "mlp-checkpoint-2"
+
+
+ARRAYS = ("params", "velocity", "layer_state", "best_params", "best_state")
 
 
 class Checkpoint(NamedTuple):
+    """The state of a run after an epoch."""
+
     settings: dict  # unchecked: that is training.settings.resolve's work
     data: dict  # images (train, test) and sha256 of the data files, as in config.json
-    epoch: int  # the last whole one
-    params: np.ndarray  # Network.params after it
-    velocity: np.ndarray  # Network.velocity
-    order: dict  # the state of the generator that shuffles
-    metrics: str  # metrics.csv so far
+    epoch: int
+    rows: int  # of metrics.csv, up to the end of this epoch
+    seconds: float  # of training so far
+    rng: dict  # the state of the generator that shuffles
+    dropout_rng: dict | None  # of the one that draws the masks
+    best_epoch: int  # that of the lowest validation loss, 0 without patience
+    best_loss: float | None
+    params: np.ndarray  # Network.params, velocity and, as layer_state, its state
+    velocity: np.ndarray
+    layer_state: np.ndarray
+    best_params: np.ndarray  # those of best_epoch; empty without patience
+    best_state: np.ndarray
 
-    @property
-    def rows(self) -> list[Row]:
-        return parse_metrics(self.metrics.splitlines(), "its metrics.csv")
-
-    def going_on_to(self, settings: dict) -> "Checkpoint":
-        """Without the evaluation that was made only because the run was to end here."""
-        lines = self.metrics.splitlines(keepends=True)
-        if self.epoch < settings["max_epoch"] and self.epoch % settings["test_epoch"] and lines[-1].startswith("test"):
-            lines.pop()
-        return self._replace(metrics="".join(lines))
-
-    def check_size(self, widths: list[int]) -> None:
-        """FileError if a network of these widths, inputs to classes, has another number of parameters.
-
-        To be asked before the network is made: the settings of a hostile file may ask for one of any size.
-        """
-        size = sum((below + 1) * above for below, above in pairwise(widths))
-        if self.params.size != size:
+    def restore(self, model, rng: np.random.Generator, best: Best, path) -> None:
+        """Put everything back into a network of the same settings. FileError if they are those of another one."""
+        if self.params.shape != model.params.shape or self.params.dtype != model.params.dtype:
             raise FileError(
-                f"the checkpoint holds {self.params.size} parameters, its settings make {size}: train again"
+                f"{path} holds {self.params.size} parameters ({self.params.dtype}), its run's settings make "
+                f"{model.params.size} ({model.params.dtype}): use the checkpoint of this run"
             )
-
-    def restore(self, model, order: np.random.Generator) -> None:
-        """Put the weights, the momentum and the shuffle back. FileError if they are another network's."""
-        linears = [layer for layer in model.layers if isinstance(layer, Linear)]
-        self.check_size([linears[0].in_num, *(layer.out_num for layer in linears)])
-        model.params[:], model.velocity[:] = self.params, self.velocity
-        order.bit_generator.state = self.order
-
-    def save(self, path: Path) -> None:
-        state = {"format": FILE_FORMAT, "settings": self.settings, "data": self.data, "epoch": self.epoch}
-        texts = {"state": json.dumps(state | {"order": self.order}), "metrics": self.metrics}
-        arrays = {name: np.frombuffer(text.encode(), np.uint8) for name, text in texts.items()}
-        write_npz(path, {"params": self.params, "velocity": self.velocity} | arrays)
-
-    @classmethod
-    def load(cls, path: Path) -> "Checkpoint":
-        """The checkpoint that `save` wrote. FileError if the file is not one."""
-        try:
-            arrays = read_npz(path)
-            state = json.loads(arrays["state"].tobytes())
-            if state["format"] != FILE_FORMAT:
-                raise ValueError(f"its format is {state['format']!r}, not {FILE_FORMAT!r}")
-            for name in ("params", "velocity"):
-                if arrays[name].dtype != np.float32 or arrays[name].ndim != 1 or not np.isfinite(arrays[name]).all():
-                    raise ValueError(f"its {name} are not a row of finite float32 numbers")
-            if arrays["params"].shape != arrays["velocity"].shape:
-                raise ValueError("its params and velocity differ in length")
-            checkpoint = cls(
-                state["settings"],
-                state["data"],
-                state["epoch"],
-                arrays["params"],
-                arrays["velocity"],
-                state["order"],
-                arrays["metrics"].tobytes().decode(),
-            )
-            _check_rows(checkpoint)
-            np.random.default_rng().bit_generator.state = checkpoint.order
-            return checkpoint
-        except FileNotFoundError:
-            raise
-        except Exception as error:  # damaged files raise errors of a dozen kinds
-            words = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-            raise FileError(f"{path} is not a checkpoint of this program ({words}): train again") from None
+        if self.layer_state.shape != model.state.shape or (self.dropout_rng is None) != (dropout_rng(model) is None):
+            raise FileError(f"{path} is of a network with other layers: use the checkpoint of this run")
+        model.params[:], model.velocity[:], model.state[:] = self.params, self.velocity, self.layer_state
+        rng.bit_generator.state = self.rng
+        if self.dropout_rng is not None:
+            dropout_rng(model).bit_generator.state = self.dropout_rng
+        if self.best_loss is not None:
+            best.loss, best.epoch = self.best_loss, self.best_epoch
+            best.params, best.state = self.best_params, self.best_state
 
 
-def _check_rows(checkpoint: Checkpoint) -> None:
-    """ValueError unless the rows are as a run writes them, from the evaluation before training to this epoch."""
-    rows = checkpoint.rows
-    if checkpoint.metrics != "".join([",".join(Row._fields) + "\n", *map(csv_line, rows)]):
-        raise ValueError("its metrics are not written as here")
-    if type(checkpoint.epoch) is not int or checkpoint.epoch < 1 or not rows or rows[-1].epoch != checkpoint.epoch:
-        raise ValueError(f"its epoch is {checkpoint.epoch!r}, its metrics end elsewhere")
-    if rows[0][:3] != ("test", 0, 0) or any(
-        after.epoch < before.epoch or after.iteration < before.iteration for before, after in pairwise(rows)
-    ):
-        raise ValueError("its metrics are not in order")
-    if not np.isfinite([row[2:] for row in rows]).all():
-        raise ValueError("its metrics are not finite numbers")
+def dropout_rng(model) -> np.random.Generator | None:
+    """The generator that all Dropout layers of run_mlp.build share."""
+    return next((layer.rng for layer in flatten(model.layers) if isinstance(layer, Dropout)), None)
+
+
+def take_checkpoint(model, rng, best: Best, settings: dict, data: dict, **counts) -> Checkpoint:
+    """Return the state of a run, copied. counts: epoch, rows, seconds."""
+    masks, none = dropout_rng(model), np.zeros(0, model.params.dtype)
+    return Checkpoint(
+        settings=settings,
+        data=data,
+        rng=rng.bit_generator.state,
+        dropout_rng=masks and masks.bit_generator.state,
+        best_epoch=best.epoch,
+        best_loss=None if best.params is None else best.loss,
+        params=model.params.copy(),
+        velocity=model.velocity.copy(),
+        layer_state=model.state.copy(),
+        best_params=none if best.params is None else best.params,
+        best_state=none if best.params is None else best.state,
+        **counts,
+    )
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write it, complete or not at all."""
+    arrays = {name: getattr(checkpoint, name) for name in ARRAYS}
+    state = {key: value for key, value in checkpoint._asdict().items() if key not in arrays}
+    save_npz(path, arrays | {"state": np.array(json.dumps({"format": FILE_FORMAT} | state))})
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Return what save_checkpoint wrote. FileError if the file is damaged or another, OSError if it cannot be read."""
+    arrays = load_npz(path)
+    try:
+        state = json.loads(str(arrays["state"]) if arrays["state"].dtype.kind == "U" else arrays["state"].tobytes())
+        if state.pop("format") != FILE_FORMAT:
+            raise FileError(f"{path} was written by another version of this program: resume with that, or start anew")
+        checkpoint = Checkpoint(**state, **{name: arrays[name] for name in ARRAYS})
+        for vector in checkpoint[-len(ARRAYS) :]:
+            if vector.dtype not in (np.float32, np.float64) or vector.ndim != 1 or not np.isfinite(vector).all():
+                raise ValueError("its numbers are not vectors of finite float32 or float64")
+        best = 0 if checkpoint.best_loss is None else checkpoint.params.size
+        if checkpoint.velocity.size != checkpoint.params.size or checkpoint.best_params.size != best:
+            raise ValueError("its weights and momentum are not of one length")
+        if not all(isinstance(n, int) and n >= 1 for n in (checkpoint.epoch, checkpoint.rows)):
+            raise ValueError("its epoch or its number of rows is not a whole number from 1")
+        if type(checkpoint.best_epoch) is not int or not isinstance(checkpoint.best_loss, (float, type(None))):
+            raise ValueError("its best epoch or validation loss is not a number")
+        if not 0 <= checkpoint.seconds < float("inf"):
+            raise ValueError("its seconds are not a number")
+        for rng in (checkpoint.rng, checkpoint.dropout_rng or checkpoint.rng):
+            np.random.default_rng().bit_generator.state = rng
+        return checkpoint
+    except (ValueError, LookupError, TypeError, ArithmeticError, RecursionError) as error:
+        words = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise FileError(f"{path} is not a checkpoint of this program ({words}): start a new run") from None

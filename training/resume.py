@@ -1,60 +1,77 @@
-"""Going on with a run that was stopped: what it was, and what may be changed about it.
-
-A run is stopped by Ctrl-C, a kill, a full disk or its own end; `python run_mlp.py --resume runs/<name>` goes on from
-its last checkpoint (training/checkpoint.py), or from the beginning if it has none yet.
-"""
+"""Reopening the folder of a run that was stopped: its last checkpoint, and metrics.csv cut back to it."""
 
 from pathlib import Path
 
-from training.checkpoint import Checkpoint
-from training.settings import read_config, resolve
-from utils import FileError, UsageError, parse_metrics
-
-# All else would make another run of it. The data may have moved: that they are the same is checked by their checksums.
-MAY_CHANGE = ("max_epoch", "data_dir")
+from training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from training.flags import MAY_CHANGE
+from training.folder import atomic_bytes, read_json
+from utils import FileError, UsageError
 
 
-def reopen(folder: Path, given: dict, config: dict) -> tuple[dict, Checkpoint | None]:
-    """The settings of the run in this folder and its last checkpoint, None if it has none yet.
+def reopen(folder: Path, settings: dict, data) -> Checkpoint | None:
+    """Return the last checkpoint of a run, None if it has none yet; metrics.csv then ends where the checkpoint does.
 
-    UsageError names the setting of `given` that the run contradicts; FileError and FileError name a damaged
-    file.
+    FileError names a file that is missing, damaged or of another run or data; UsageError an epoch that is past.
     """
-    path = folder / "checkpoint.npz"
+    path, lines = folder / "metrics.csv", _complete_lines(folder / "metrics.csv")
     try:
-        checkpoint = Checkpoint.load(path)
-        trained_with = resolve(config, dict(checkpoint.settings))
+        last = load_checkpoint(folder / "checkpoint.npz")
     except FileNotFoundError:
-        checkpoint, trained_with = None, read_config(folder / "config.json", config)
-        if _has_trained(folder / "metrics.csv"):
-            raise FileError(f"{folder} has trained but has no checkpoint.npz: start a new run") from None
-    except (UsageError, TypeError, ValueError) as error:
-        raise FileError(f"{path} has settings that cannot be used ({error}): train again") from None
-    settings = resolve(trained_with, given)
-    for key, value in settings.items():
-        if value != trained_with[key] and key not in MAY_CHANGE:
-            raise UsageError(
-                f"{key} is {value!r}, but {folder} is trained with {trained_with[key]!r}: "
-                "leave it out, or start a new run"
-            )
-    if checkpoint is None:
-        return settings, None
-    # An epoch that was not evaluated cannot be the last one any more.
-    if settings["max_epoch"] < checkpoint.epoch + (checkpoint.rows[-1].split != "test"):
-        raise UsageError(
-            f"max_epoch is {settings['max_epoch']}, but {folder} has {checkpoint.epoch} epochs behind it: give more"
+        _check_untrained(folder, lines)
+        last = None
+    begun = read_json(folder / "config.json")
+    known = last.data if last else {"images": begun.get("images"), "sha256": begun.get("data_sha256")}
+    if known["images"] is not None and not same_data(known, identity(data)):
+        raise FileError(
+            f"{settings['data_dir']} does not hold the data that {folder} is trained on: "
+            "give --data-dir, or start a dry run anew"
         )
-    return settings, checkpoint.going_on_to(settings)
+    if last is None:
+        return None
+    for key, value in last.settings.items():
+        if key not in MAY_CHANGE and settings.get(key) != value:
+            raise FileError(f"{folder}: config.json and checkpoint.npz differ in {key}: put the right one back")
+    if len(lines) < last.rows + 1:
+        raise FileError(
+            f"{path} has {max(len(lines) - 1, 0)} rows, but checkpoint.npz was written after {last.rows}: "
+            "put it back, or start a new run"
+        )
+    evaluated = lines[last.rows].startswith(b"test")
+    if settings["max_epoch"] < last.epoch + (not evaluated):
+        raise UsageError(
+            f"max_epoch is {settings['max_epoch']}, but {folder} has completed {last.epoch} epochs: give more"
+        )
+    due = last.epoch % settings["test_epoch"] == 0 or last.best_epoch == last.epoch
+    if evaluated and not due and settings["max_epoch"] > last.epoch:
+        # It was evaluated only because it was to end here. The checkpoint first: it must never count too many.
+        last = last._replace(rows=last.rows - 1)
+        save_checkpoint(folder / "checkpoint.npz", last)
+    if len(lines) > last.rows + 1:
+        atomic_bytes(path, b"".join(lines[: last.rows + 1]))
+    return last
 
 
-def _has_trained(path: Path) -> bool:
-    """Whether this metrics.csv is of more than a run stopped in its first epoch, which begins again.
+def _check_untrained(folder: Path, lines: list[bytes]) -> None:
+    """A run without a checkpoint begins again, unless it has trained: a killed one was in its first epoch."""
+    epochs = {line.split(b",")[1] for line in lines[1:]}
+    finished = (folder / "model.npz").exists() and any(line.startswith(b"test,1,") for line in lines)
+    if finished or epochs - {b"0", b"1"}:
+        raise FileError(f"{folder} has trained but has no checkpoint.npz: start a new run")
 
-    A killed process may not have come to write it, or to save a model after its first epoch.
-    """
+
+def _complete_lines(path: Path) -> list[bytes]:
+    """The lines of a file that end as lines do: a killed process or a full disk may leave half of one."""
     if not path.exists():
-        return False
-    whole_lines = path.read_text(encoding="utf-8", errors="replace").rpartition("\n")[0]
-    ended = path.with_name("model.npz").exists()
-    rows = parse_metrics(whole_lines.splitlines(), path)
-    return any(row.epoch > 1 or (ended and row.epoch == 1 and row.split == "test") for row in rows)
+        return []
+    return [line for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
+
+
+def identity(data) -> dict:
+    """What tells one data set from another, and a dry run's from the whole."""
+    return {"images": {"train": len(data.train_images), "test": len(data.test_images)}, "sha256": data.sha256}
+
+
+def same_data(one: dict, other: dict) -> bool:
+    """Whether two identities are of the same data, whatever its files are called."""
+    hashes = [sorted((each["sha256"] or {}).values()) for each in (one, other)]
+    return one["images"] == other["images"] and hashes[0] == hashes[1]

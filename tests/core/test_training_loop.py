@@ -87,7 +87,7 @@ def test_two_steps_of_a_3_2_1_network_worked_by_hand():
     #   v of W2 = [-0.375; -3]                                W2 = [2.1875; 0.5]
     #   v of b2 = -0.375                                      b2 = 0.6875
     records = epoch(model, inputs, labels, batch_size=2, loss=EuclideanLoss("loss"), config=config)
-    assert records == [Record(1, 0.625, 1.0)]
+    assert records == [Record(1, 0.625, 1.0, 0.5)]
     np.testing.assert_array_equal(first.W, [[1.6875, 0.25], [-1.78125, 0.5625], [1.4375, -0.5]])
     np.testing.assert_array_equal(first.b, [0.9375, 0.625])
     np.testing.assert_array_equal(last.W, [[2.1875], [0.5]])
@@ -329,7 +329,8 @@ def test_records_are_plain_numbers_handed_on_while_training_goes_on():
     records = epoch(model, *numbered(24), batch_size=3, disp_freq=4, on_record=on_record)
     assert updates_at_record == [4, 8]
     for record in [*records, evaluate(model, EuclideanLoss("loss"), *numbered(5), 2)]:
-        assert [type(value) for value in record] == [int, float, float]
+        assert [type(value) for value in record[:3]] == [int, float, float]
+        assert record.rate is None or type(record.rate) is float
 
 
 # --- what it refuses ---
@@ -406,7 +407,7 @@ def data():
 
 
 def without_seconds(records):
-    return [row[:-1] for row in records]
+    return [row._replace(seconds=0) for row in records]
 
 
 def test_the_same_seed_gives_the_same_rows_and_weights_and_another_seed_others(data):

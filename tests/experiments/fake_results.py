@@ -9,8 +9,8 @@ import numpy as np
 from experiments.figure_list import EXTRA_RUNS, FIGURES, at_batch_10, settings_of
 from experiments.statistics import RunTable
 from experiments.store import Result
+from training.metrics import Row
 from training.probe import ProbeRow
-from utils import Row
 
 EQUAL_GRADIENT = [
     f"{layers}_Sigmoid_{loss}_0.08_0.0_100"

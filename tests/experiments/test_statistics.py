@@ -7,8 +7,8 @@ from fake_results import EQUAL_GRADIENT, NAN, fake_run, fake_table
 from experiments import compare
 from experiments.statistics import CurveStats, MissingRun, RunTable
 from experiments.store import Result
+from training.metrics import Row
 from training.probe import ProbeRow
-from utils import Row
 
 NAME = "1_Sigmoid_EuclideanLoss_0.01_0.0_100"
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from curves import COLOURS, Curve, _stretch, _unstretch, draw, final, looks, points, steps_of
-from utils import Row
+from training.metrics import Row
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -43,6 +43,10 @@ def test_the_first_epoch_cut_short_is_placed_by_the_steps_of_config_json(tmp_pat
     (tmp_path / "config.json").write_text('{"images": {"train": 39}, "settings": {"batch_size": 10}}')
     assert steps_of(tmp_path) == 4
     assert points(Curve("a", [rows(epochs=1, last=2)], steps=4), "train", "loss")[0].tolist() == [0.5]
+    part = '{"images": {"train": 39}, "settings": {"batch_size": 10, "train_images": %s, "validation": 9}}'
+    for chosen, steps in (('"all"', 3), ("15", 2)):
+        (tmp_path / "config.json").write_text(part % chosen)
+        assert steps_of(tmp_path) == steps
     (tmp_path / "config.json").write_text("{}")
     assert steps_of(tmp_path) is None
 
@@ -87,7 +91,7 @@ def test_the_accuracy_axis_tells_97_from_98_and_comes_back():
 
 def test_drawing_leaves_the_backend_alone():
     code = (
-        "import sys; from curves import Curve, draw; from utils import Row; "
+        "import sys; from curves import Curve, draw; from training.metrics import Row; "
         "figure = draw([Curve('a', [[Row('test', 0, 0, 1.0, 0.1, 0.0), Row('train', 1, 1, 1.0, 0.1, 0.0)]])]); "
         "import matplotlib.figure; assert isinstance(figure, matplotlib.figure.Figure); "
         "assert 'matplotlib.pyplot' not in sys.modules"

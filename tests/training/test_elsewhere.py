@@ -5,9 +5,9 @@ import subprocess
 import sys
 
 import pytest
-from faults import ROOT, TIMEOUT
+from fault_injection import ROOT, TIMEOUT
 from idx_files import small_set, write_set
-from wholeness import assert_same, assert_sound, assert_whole_picture, only
+from invariants import assert_complete_picture, assert_same, assert_sound, only
 
 FLAGS = ["--quiet", "--momentum", 0.5]
 
@@ -45,7 +45,7 @@ def test_spaces_and_letters_of_any_script_in_every_path(command, data, tmp_path)
     assert_sound(folder)
     assert_same(folder, only(again))
     (picture,) = plots.iterdir()
-    assert_whole_picture(picture)
+    assert_complete_picture(picture)
 
 
 def test_relative_paths_are_from_the_working_directory_and_a_run_may_be_resumed_from_inside(command, data, tmp_path):
@@ -71,4 +71,4 @@ def test_without_a_home_and_with_every_warning_an_error(command, data, tmp_path)
     command(*FLAGS, *draw, "--resume", folder, "--max-epoch", 3, "--plot-dir", "p", **strict)
     assert_sound(folder)
     if not draw:
-        assert_whole_picture(only(tmp_path / "p"))
+        assert_complete_picture(only(tmp_path / "p"))

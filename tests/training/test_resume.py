@@ -5,15 +5,14 @@ import shutil
 
 import numpy as np
 import pytest
-from faults import CASES
+from fault_injection import CASES, MAY_GO_FURTHER
 from idx_files import small_set, write_set
-from wholeness import assert_same, assert_sound, assert_whole_picture, contents, only
+from invariants import assert_complete_picture, assert_same, assert_sound, contents, only
 
-from run_mlp import build, config
-from training.checkpoint import Checkpoint
-from training.output import Watch
-from training.settings import resolve
-from utils import read_metrics
+from network import Network
+from training.checkpoint import load_checkpoint
+from training.metrics import read_metrics
+from training.settings import read_config
 
 QUIET = ("--quiet", "--no-plot")
 
@@ -39,8 +38,8 @@ def run_of(trainer, tmp_path):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_killed_before_an_operation_on_a_file_and_resumed_a_run_is_the_undisturbed_one(
-    trainer, undisturbed, tmp_path, case
+def test_killed_before_an_operation_on_a_file_and_resumed_a_run_is_the_uninterrupted_one(
+    trainer, uninterrupted, tmp_path, case
 ):
     flags = [*QUIET, "--max-epoch", 3, *CASES[case]]
     operations = trainer.run(tmp_path / "all", *flags).operations
@@ -49,24 +48,24 @@ def test_killed_before_an_operation_on_a_file_and_resumed_a_run_is_the_undisturb
     for at in range(2, operations + 1, 3):  # all of them: tests/training/torture.py
         place = tmp_path / str(at)
         assert trainer.run(place, *flags, at=at).code == -9
-        if not [path for path in place.glob("runs/*") if not path.name.startswith(".")]:
+        if not list(place.glob("runs/*/config.json")):
             continue  # killed before there was a run
         begun += 1
         folder = only(place / "runs")
         assert_sound(folder)
         resumed = trainer.resume(folder, *QUIET, *probes(case))
         assert (resumed.code, resumed.stderr) == (0, "")
-        assert_same(folder, undisturbed(case))
+        assert_same(folder, uninterrupted(case))
         assert [path.name for path in folder.iterdir() if path.name.endswith(".part")] == []
     assert begun > operations // 5
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_killed_at_random_moments_again_and_again_a_run_still_ends_as_the_undisturbed_one(
-    trainer, undisturbed, run_of, case
+def test_killed_at_random_moments_again_and_again_a_run_still_ends_as_the_uninterrupted_one(
+    trainer, uninterrupted, run_of, case
 ):
     rng = random.Random(0)
-    whole = undisturbed(case, 25)
+    whole = uninterrupted(case, 25)
     flags = [*QUIET, *probes(case)]
     folder, ended = run_of("--max-epoch", 25, *CASES[case], kill_after=0.1)
     for _ in range(100):
@@ -78,7 +77,7 @@ def test_killed_at_random_moments_again_and_again_a_run_still_ends_as_the_undist
     assert_same(folder, whole)
 
 
-def test_a_kill_while_the_picture_is_drawn_leaves_none_or_a_whole_one(trainer, undisturbed, tmp_path):
+def test_a_kill_while_the_picture_is_drawn_leaves_none_or_a_whole_one(trainer, uninterrupted, tmp_path):
     flags = ["--quiet", "--max-epoch", 3, *CASES["batches that divide"]]
     operations = trainer.run(tmp_path / "all", *flags).operations
     without = trainer.run(tmp_path / "none", *flags, "--no-plot").operations
@@ -88,41 +87,42 @@ def test_a_kill_while_the_picture_is_drawn_leaves_none_or_a_whole_one(trainer, u
         trainer.run(place, *flags, at=at)
         folder = only(place / "runs")
         for picture in place.glob("plots/*.png"):
-            assert_whole_picture(picture)
+            assert_complete_picture(picture)
         assert trainer.resume(folder, "--quiet").code == 0
-        assert_same(folder, undisturbed("batches that divide"))
+        assert_same(folder, uninterrupted("batches that divide"))
         pictures = [path for path in (place / "plots").iterdir() if not path.name.startswith(".")]
         assert [path.name for path in pictures] == [f"{folder.name}.png"]
-        assert_whole_picture(pictures[0])
+        assert_complete_picture(pictures[0])
 
 
 # ---- what a resumed run does
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_a_raised_max_epoch_goes_on_as_if_it_had_been_meant_from_the_start(trainer, undisturbed, run_of, case):
+@pytest.mark.parametrize("case", MAY_GO_FURTHER)
+def test_a_raised_max_epoch_goes_on_as_if_it_had_been_meant_from_the_start(trainer, uninterrupted, run_of, case):
     # Three epochs, of which every second is evaluated: the evaluation after the third was only that of the end.
     folder, ended = run_of("--max-epoch", 3, *CASES[case])
     assert ended.code == 0
     assert trainer.resume(folder, *QUIET, "--max-epoch", 5, *probes(case)).code == 0
-    renamed = shutil.copytree(undisturbed(case, 5), folder.with_name("five"))
+    renamed = shutil.copytree(uninterrupted(case, 5), folder.with_name("five"))
     assert_same(folder, renamed)
 
 
-def test_interrupted_by_the_disk_twice_and_resumed_all_rows_are_there_once(trainer, undisturbed, run_of):
+def test_interrupted_by_the_disk_twice_and_resumed_all_rows_are_there_once(trainer, uninterrupted, run_of):
     folder, _ended = run_of("--max-epoch", 3, *CASES["batches that divide"], at=18)
     (folder / "metrics.csv").write_text((folder / "metrics.csv").read_text() + "train,2,99,0.5,0.5,9.0\n")
     assert trainer.resume(folder, *QUIET).code == 0
-    assert_same(folder, undisturbed("batches that divide"))
+    assert_same(folder, uninterrupted("batches that divide"))
 
 
-def test_a_finished_run_resumed_changes_nothing_but_the_picture_it_lacked(trainer, undisturbed, run_of):
+def test_a_finished_run_resumed_changes_nothing_but_the_picture_it_lacked(trainer, uninterrupted, run_of):
     folder, _ = run_of("--max-epoch", 3, *CASES["batches that divide"])
     before = contents(folder)
     ended = trainer.resume(folder)
     assert ended.code == 0
-    assert contents(folder) == before
-    assert_whole_picture(folder.parent.parent / "plots" / f"{folder.name}.png")
+    changed = [path for path, content in contents(folder).items() if before[path] != content]
+    assert [path.name for path in changed] == ["config.json"]  # it says which picture is the run's own
+    assert_complete_picture(folder.parent.parent / "plots" / f"{folder.name}.png")
 
 
 def test_a_resumed_run_draws_over_its_own_picture_and_over_no_other(trainer, run_of):
@@ -172,6 +172,10 @@ CHANGED = {
     "init_std": ["--init-std", 0.1],
     "seed": ["--seed", 5],
     "threads": ["--threads", 3],
+    "dropout": ["--dropout", 0.5],
+    "batch_norm": ["--batch-norm"],
+    "schedule": ["--schedule", "cosine"],
+    "validation": ["--validation", 9],
 }
 
 
@@ -187,7 +191,7 @@ def test_a_setting_that_contradicts_the_run_is_refused_by_name(trainer, done, ke
     before = contents(done)
     ended = trainer.resume(done, *QUIET, "--max-epoch", 5, *CHANGED[key])
     assert ended.code == 2
-    assert ended.sentence.startswith(f"run_mlp.py: {key} is {CHANGED[key][1]!r}"[:20])
+    assert ended.sentence.startswith(f"run_mlp.py: {key} is ")
     assert str(done) in ended.sentence
     assert contents(done) == before
 
@@ -200,7 +204,7 @@ def test_fewer_epochs_than_are_done_are_refused(trainer, done):
 
 def test_an_epoch_that_was_passed_without_an_evaluation_cannot_become_the_last(trainer, run_of):
     folder, _ = run_of("--test-epoch", 5, "--max-epoch", 6, at=30)
-    epoch = Checkpoint.load(folder / "checkpoint.npz").epoch
+    epoch = load_checkpoint(folder / "checkpoint.npz").epoch
     assert 1 <= epoch < 5
     assert "give more" in trainer.resume(folder, *QUIET, "--max-epoch", epoch).sentence
     assert trainer.resume(folder, *QUIET, "--max-epoch", epoch + 1).code == 0
@@ -243,30 +247,31 @@ def test_a_run_of_an_older_program_without_checkpoints_is_not_written_over(train
 
 def test_a_checkpoint_is_all_that_changes_in_training(done):
     """What the equalities above rest on: nothing is restored that was not saved."""
-    checkpoint = Checkpoint.load(done / "checkpoint.npz")
+    checkpoint = load_checkpoint(done / "checkpoint.npz")
     assert checkpoint.epoch == 2
     assert np.isfinite(checkpoint.params).all()
-    assert checkpoint.order["bit_generator"] == "PCG64"
-    assert checkpoint.rows == read_metrics(done / "metrics.csv")
+    assert checkpoint.rng["bit_generator"] == "PCG64"
+    assert checkpoint.rows == len(read_metrics(done / "metrics.csv"))
 
 
 # ---- a resumed run that is stopped again
 
 
-def test_a_raised_max_epoch_is_kept_by_a_resume_that_is_killed(trainer, tmp_path):
-    done = trainer.run(tmp_path / "done", *QUIET, "--max-epoch", 2, *CASES["batches that divide"])
-    assert done.code == 0
+def test_a_raised_max_epoch_is_kept_by_a_resume_that_is_killed(trainer, uninterrupted, tmp_path):
+    case = "batches that do not"  # of three epochs every second is evaluated, and the last
+    assert trainer.run(tmp_path / "done", *QUIET, "--max-epoch", 3, *CASES[case]).code == 0
     shutil.copytree(tmp_path / "done", tmp_path / "all")
-    operations = trainer.resume(only(tmp_path / "all" / "runs"), *QUIET, "--max-epoch", 5).operations
+    raised = [*QUIET, "--max-epoch", 5, *probes(case)]
+    operations = trainer.resume(only(tmp_path / "all" / "runs"), *raised).operations
+    five = shutil.copytree(uninterrupted(case, 5), tmp_path / "five")
     kept = 0
-    for at in range(1, operations // 2, 2):
+    for at in range(1, operations, 3):
         shutil.copytree(tmp_path / "done", tmp_path / str(at))
         folder = only(tmp_path / str(at) / "runs")
-        assert trainer.resume(folder, *QUIET, "--max-epoch", 5, at=at).code == -9
-        stopped = Checkpoint.load(folder / "checkpoint.npz")
-        kept += stopped.epoch == 2 and stopped.settings["max_epoch"] == 5
-        assert trainer.resume(folder, *QUIET).code == 0
-        assert read_metrics(folder / "metrics.csv")[-1].epoch == stopped.settings["max_epoch"]
+        assert trainer.resume(folder, *raised, at=at).code == -9
+        kept += read_config(folder / "config.json")["max_epoch"] == 5
+        assert trainer.resume(folder, *raised).code == 0
+        assert_same(folder, five)
     assert kept > 0
 
 
@@ -309,15 +314,73 @@ def test_a_finished_run_keeps_the_versions_it_was_made_with(trainer, run_of):
     assert path.read_text(encoding="utf-8") == older
 
 
-def test_weights_that_are_not_finite_give_way_to_those_of_the_last_whole_epoch(tmp_path):
-    settings = resolve(config, {"hidden": [4]})
-    data = {"images": {"train": 10, "test": 5}, "sha256": {}}
-    with Watch(tmp_path, settings, data, quiet=True) as watch:
-        assert watch.params() is None
-        model, _, order = build(settings, 6, 3)
-        watch.on_epoch(0, model, order)
-        start = model.params.copy()
-        model.params += 1
-        np.testing.assert_array_equal(watch.params(), start + 1)
-        model.params[3] = np.nan
-        np.testing.assert_array_equal(watch.params(), start)
+def test_weights_that_are_not_finite_give_way_to_those_of_the_last_completed_epoch(trainer, run_of):
+    # One step an epoch: the update of the second epoch overflows, which no loss has seen yet.
+    folder, ended = run_of("-l", "Euclidean", "-lr", 1e15, "-b", 205, "--test-epoch", 9, "--max-epoch", 9)
+    assert ended.code == 4
+    good = load_checkpoint(folder / "checkpoint.npz")
+    np.testing.assert_array_equal(Network.load(folder / "model.npz").params, good.params)
+
+
+# ---- validation and patience
+
+
+def test_patience_stops_and_keeps_the_weights_of_the_lowest_validation_loss(trainer, run_of):
+    flags = ["--train-images", 20, "--validation", 60, "--patience", 2, "--momentum", 0.99, "-b", 5, "--max-epoch", 99]
+    folder, ended = run_of(*flags)
+    assert ended.code == 0
+    rows = read_metrics(folder / "metrics.csv")
+    losses = {row.epoch: row.loss for row in rows if row.split == "valid"}
+    best = min(losses, key=losses.get)
+    assert max(losses) == best + 2 < 99
+    checkpoint = load_checkpoint(folder / "checkpoint.npz")
+    assert (checkpoint.best_epoch, checkpoint.best_loss) == (best, losses[best])
+    np.testing.assert_array_equal(Network.load(folder / "model.npz").params, checkpoint.best_params)
+    accuracy = next(row.accuracy for row in rows if (row.split, row.epoch) == ("test", best))
+    assert f"test accuracy {accuracy:.2%} after epoch {best}, chosen by the validation loss" in ended.stdout
+    before = contents(folder)
+    assert trainer.resume(folder, *QUIET).code == 0  # it has ended: nothing is trained
+    assert contents(folder)[folder / "metrics.csv"] == before[folder / "metrics.csv"]
+
+
+def test_without_validation_the_summary_says_final_and_that_the_best_is_no_result(run_of):
+    _, ended = run_of("--max-epoch", 6, "-lr", 0.9)
+    assert ", final" in ended.stdout
+    assert "best" not in ended.stdout or "no honest result" in ended.stdout
+
+
+def test_rates_stand_in_the_rows_of_training(run_of):
+    folder, _ = run_of("--schedule", "cosine", "--max-epoch", 2, "-b", 41, "--disp-freq", 1)
+    rates = [row.learning_rate for row in read_metrics(folder / "metrics.csv") if row.split == "train"]
+    np.testing.assert_allclose(rates, 0.01 * (1 + np.cos(np.pi * np.arange(10) / 10)) / 2, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("flags", "part"),
+    [
+        (["--batch-norm", "-b", 51], "the last batch is a single one"),
+        (["--batch-norm", "-b", 1], "the last batch is a single one"),
+        (["--validation", 205], "give less"),
+        (["--train-images", 200, "--validation", 6], "give less"),
+        (["--residual", "--hidden", 7, 8], "residual needs a hidden layer as wide as the one below"),
+    ],
+)
+def test_what_the_data_cannot_give_is_refused_before_training(trainer, tmp_path, flags, part):
+    ended = trainer.run(tmp_path, *QUIET, *flags)
+    assert ended.code == 2
+    assert part in ended.sentence
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_under_a_schedule_the_number_of_epochs_stays(trainer, run_of):
+    folder, _ = run_of("--schedule", "cosine", "--max-epoch", 2)
+    ended = trainer.resume(folder, *QUIET, "--max-epoch", 3)
+    assert ended.code == 2 and "max_epoch is 3" in ended.sentence
+
+
+def test_the_probe_changes_no_bit_and_sees_inside_a_residual(trainer, uninterrupted, run_of):
+    folder, _ = run_of("--max-epoch", 3, *CASES["everything at once"], "--probe", 0, 1, 2)
+    lines = (folder / "probe.csv").read_text().splitlines()
+    assert {line.split(",")[2] for line in lines[1:]} >= {"fc2", "bn2", "act2", "res2", "drop2"}
+    (folder / "probe.csv").unlink()
+    assert_same(folder, uninterrupted("everything at once"))

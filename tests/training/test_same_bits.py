@@ -8,8 +8,8 @@ import sys
 import threading
 
 import pytest
-from faults import CASES, ROOT, TIMEOUT
-from wholeness import assert_same, only, state
+from fault_injection import CASES, ROOT, TIMEOUT
+from invariants import assert_same, only, state
 
 QUIET = ("--quiet", "--no-plot")
 FLAGS = ["--max-epoch", 3, *CASES["batches that do not"]]

@@ -1,7 +1,14 @@
-"""What must hold of a run's folder after a fault: every file whole, and after a resume the bits of a quiet run."""
+"""What must hold of a run's folder after a fault: every file complete, and after a resume the bits of a quiet run."""
 
 import json
 from pathlib import Path
+
+import numpy as np
+
+from network import Network
+from training.checkpoint import load_checkpoint
+from training.metrics import read_metrics
+from training.settings import read_config
 
 
 def only(folder: Path) -> Path:
@@ -11,20 +18,11 @@ def only(folder: Path) -> Path:
 
 
 def assert_sound(folder: Path) -> None:
-    """Every file of a run that has a name is whole: its own loader takes it."""
-    from network import Network
-    from run_mlp import config
-    from training.checkpoint import Checkpoint
-    from training.settings import read_config
-    from utils import read_metrics
-
+    """Every file of a run that has a name is complete: its own loader takes it."""
+    loaders = {"model.npz": Network.load, "checkpoint.npz": load_checkpoint, "config.json": read_config}
     for path in folder.iterdir():
-        if path.name == "model.npz":
-            Network.load(path)
-        elif path.name == "checkpoint.npz":
-            Checkpoint.load(path)
-        elif path.name == "config.json":
-            read_config(path, config)
+        if path.name in loaders:
+            loaders[path.name](path)
         elif path.name == "metrics.csv":
             read_metrics(path)
             assert path.read_bytes().endswith(b"\n")
@@ -35,28 +33,25 @@ def assert_sound(folder: Path) -> None:
             assert path.name.startswith("."), path
 
 
-def assert_whole_picture(path: Path) -> None:
+def assert_complete_picture(path: Path) -> None:
     content = path.read_bytes()
     assert content.startswith(b"\x89PNG\r\n\x1a\n") and content.endswith(b"IEND\xaeB`\x82")
 
 
 def state(folder: Path) -> dict:
     """All that a run leaves and a resumed run must leave too: everything but the seconds and the machine."""
-    import numpy as np
-
-    def without_seconds(text: str) -> list[str]:
-        return [line.rpartition(",")[0] for line in text.splitlines()]
-
     found = {"settings": json.loads((folder / "config.json").read_text())["settings"]}
-    found["metrics"] = without_seconds((folder / "metrics.csv").read_text())
+    found["metrics"] = [
+        [cell for column, cell in enumerate(line.split(",")) if column != 5]
+        for line in (folder / "metrics.csv").read_text().splitlines()
+    ]
     if (folder / "probe.csv").exists():
         found["probe"] = (folder / "probe.csv").read_text()
     for name in ("model", "checkpoint"):
         with np.load(folder / f"{name}.npz") as file:
-            found[name] = {key: file[key] for key in file.files}
-    found["checkpoint"]["metrics"] = without_seconds(found["checkpoint"]["metrics"].tobytes().decode())
-    for arrays in (found["model"], found["checkpoint"]):
-        arrays |= {key: (value.dtype.str, value.tobytes()) for key, value in arrays.items() if key != "metrics"}
+            found[name] = {key: (file[key].dtype.str, file[key].tobytes()) for key in file.files if key != "state"}
+            if name == "checkpoint":
+                found["state"] = json.loads(str(file["state"])) | {"seconds": None}
     return found
 
 

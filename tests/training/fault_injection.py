@@ -2,7 +2,7 @@
 
 A Trainer forks: one process loads NumPy and the program once, and every run is a child of it that ends for itself, by a
 kill or by a limit. So a run on a small set takes some hundredths of a second, and hundreds of kills fit into a test.
-`python tests/faults.py` is that process; it reads a request a line.
+`python tests/training/fault_injection.py` is that process; it reads a request a line.
 """
 
 import contextlib
@@ -29,7 +29,12 @@ CASES = {
         *["-b", 20, "--momentum", 0.5, "-w", 0.01, "-n", 2, "-a", "Gelu", "-l", "Hinge", "--test-epoch", 2],
         *["--probe", 0, 2, 3],
     ],
+    "everything at once": [
+        *["-b", 20, "-n", 2, "--dropout", 0.3, "--batch-norm", "--residual", "--init", "he", "--momentum", 0.9],
+        *["--schedule", "one-cycle", "--validation", 40, "--patience", 1, "--train-images", 150],
+    ],
 }
+MAY_GO_FURTHER = list(CASES)[:2]  # a schedule fixes the number of epochs
 CHANGES_FILES = ("os.mkdir", "os.rename", "os.link", "os.remove", "os.rmdir", "os.truncate")
 
 
@@ -62,7 +67,8 @@ class Trainer:
 
     def run(self, place: Path, *arguments, **fault) -> Ended:
         """One run. fault: at, the number of a file operation, and fault, what happens before it to `folder` (see
-        act_of; a kill if it is left out); kill_after, seconds; most, bytes in a file; obey, the permissions."""
+        act_of; a kill if it is left out); kill_after, seconds; most, bytes in a file; memory, bytes; obey, the
+        permissions."""
         return self.together([self.arguments(place, *arguments)], place, **fault)[0]
 
     def resume(self, folder: Path, *arguments, **fault) -> Ended:
@@ -176,7 +182,7 @@ def child(arguments: list[str], pipes: list, counter, request: dict) -> None:
     import resource
 
     from run_mlp import main
-    from training.settings import run_command
+    from training.command import run_command
 
     for number, (_, end) in enumerate(pipes, 1):
         os.dup2(end, number)
@@ -189,6 +195,8 @@ def child(arguments: list[str], pipes: list, counter, request: dict) -> None:
     at_operation(request["place"], request.get("at"), act, counter)
     if request.get("most") is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (request["most"],) * 2)  # SIGXFSZ: Python ignores it
+    if request.get("memory") is not None:
+        resource.setrlimit(resource.RLIMIT_AS, (request["memory"],) * 2)
     code = 1
     try:
         run_command(main)
@@ -220,14 +228,7 @@ def fork(arguments: list[str], request: dict) -> tuple:
 
 
 def serve() -> None:
-
-    import curves  # noqa: F401
-    import layers  # noqa: F401
-    import loss  # noqa: F401
-    import run_mlp  # noqa: F401
-    import training.autopsy
-    import training.probe
-    import training.resume  # noqa: F401
+    import run_mlp  # noqa: F401  (once, before the forks)
 
     for line in sys.stdin:
         request = json.loads(line)

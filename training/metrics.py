@@ -1,0 +1,71 @@
+"""metrics.csv, the one record of a run: a row for each point of its curves."""
+
+import csv
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from training.epochs import Best
+from utils import FileError
+
+
+class Row(NamedTuple):
+    """A row of metrics.csv."""
+
+    split: str  # train, valid or test
+    epoch: int  # from 1; the evaluation before training is epoch 0
+    iteration: int  # updates since training began
+    loss: float  # mean per sample
+    accuracy: float  # a fraction
+    seconds: float  # since training began
+    learning_rate: float | None = None  # of the last step of a train row
+
+
+HEADER = list(Row._fields)
+
+
+def read_metrics(path) -> list[Row]:
+    """Return the rows of a metrics.csv. FileError says what is wrong with it, OSError that it cannot be read."""
+    content = Path(path).read_bytes()
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise FileError(f"{path} is in UTF-16: save it as UTF-8")
+    lines = content.decode("utf-8-sig", errors="replace").splitlines()
+    header = lines[0] if lines else ""
+    if header.split(",") not in (HEADER, HEADER[:-1]):  # runs made before there were schedules have no learning_rate
+        raise FileError(f"{path} is not a metrics.csv: its first line is {header[:80]!r}, not {','.join(HEADER)!r}")
+    rows = []
+    for number, line in enumerate(lines[1:], 2):
+        if line.strip():
+            try:
+                rows.append(_row(line.split(",")))
+            except (ValueError, TypeError):
+                raise FileError(f"{path}, line {number}, is {line[:80]!r}: expected {','.join(HEADER)}") from None
+    return rows
+
+
+def _row(cells: list[str]) -> Row:
+    split, epoch, iteration, loss, accuracy, seconds, *rate = cells
+    if split not in ("train", "valid", "test") or len(rate) > 1:
+        raise ValueError
+    numbers = int(epoch), int(iteration), float(loss), float(accuracy), float(seconds)
+    return Row(split, *numbers, float(rate[0]) if rate and rate[0] else None)
+
+
+def csv_line(values) -> bytes:
+    """Return the values as a line of a CSV file."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(values)
+    return text.getvalue().encode()
+
+
+class RowList:
+    """A log for run_mlp.fit that keeps the rows, and passes rows and epochs on."""
+
+    def __init__(self, on_row: Callable | None, on_epoch: Callable):
+        self.rows, self.on_row, self.end_of_epoch, self.best = [], on_row, on_epoch, Best()
+
+    def row(self, row: Row) -> None:
+        self.rows.append(row._replace(seconds=round(row.seconds, 3)))
+        if self.on_row is not None:
+            self.on_row(self.rows[-1])
