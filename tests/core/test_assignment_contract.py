@@ -1,4 +1,4 @@
-"""The contract of the assignment, both ways: somebody's layers and loss in our Network and loop, ours in a plain driver.
+"""The assignment's contract, both ways: somebody's layers and loss in our loop, ours in a plain driver.
 
 The code of the "somebody" stands here, written as the assignment asks for it and as students write it.
 """
