@@ -14,6 +14,7 @@ import contextlib
 import itertools
 import math
 import time
+from functools import partial
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -103,8 +104,8 @@ def fit(model, loss, rng, settings: dict, data: Dataset, log, start_epoch: int =
     start, images = time.perf_counter(), split(settings, data)
     per_epoch = math.ceil(len(images.train) / settings["batch_size"])
 
-    def add(split: str, epoch: int, iteration: int, record) -> None:
-        seconds = time.perf_counter() - start
+    def add(split: str, epoch: int, before: int, record) -> None:
+        iteration, seconds = before + record.iteration, time.perf_counter() - start
         log.row(Row(split, epoch, iteration, record.loss, record.accuracy, seconds, record.rate))
 
     def evaluate(split: str, epoch: int, inputs: np.ndarray, labels: np.ndarray) -> float:
@@ -115,7 +116,6 @@ def fit(model, loss, rng, settings: dict, data: Dataset, log, start_epoch: int =
         return record.loss
 
     def end(epoch: int) -> None:
-        """Evaluate on the validation images if there are any, and on the test set if it is its turn."""
         improved = False
         if settings["validation"]:
             valid_loss = evaluate("valid", epoch, images.valid, images.valid_labels)
@@ -134,7 +134,7 @@ def fit(model, loss, rng, settings: dict, data: Dataset, log, start_epoch: int =
             train_net(
                 *(model, loss, settings, images.train, images.train_labels),
                 *(settings["batch_size"], settings["disp_freq"], rng),
-                on_record=lambda record: add("train", epoch, (epoch - 1) * per_epoch + record.iteration, record),  # noqa: B023 (called within this epoch)
+                on_record=partial(add, "train", epoch, (epoch - 1) * per_epoch),
                 rates=rates_of(settings, images, epoch),
             )
             if not np.isfinite(model.params).all():

@@ -12,11 +12,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from training.command import Parser, run_command  # isort: split
+from training.command import run_command  # isort: split
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from benchmarks import cases
 from run_mlp import build
 from training.settings import DEFAULTS, resolve
 from utils import onehot_encoding
@@ -41,7 +42,7 @@ def microseconds(settings: dict, images: np.ndarray, target: np.ndarray) -> floa
 
 
 def main(arguments: list[str]) -> int:
-    Parser(prog="layer_cost.py", description=__doc__).parse_args(arguments)
+    cases.parser("layer_cost", __doc__).parse_args(arguments)
     rng = np.random.default_rng(0)
     images = rng.normal(size=(100, 784)).astype(np.float32)
     target = onehot_encoding(rng.integers(0, 10, 100), 10)

@@ -40,22 +40,3 @@ def test_the_counts_of_the_checker_are_those_of_the_readme():
     named = sum(bug.mistake is not None for _, bug in BUGS)
     assert f"plants {len(BUGS)} known bugs" in text and f"{named} of them must be named" in text
     assert f"holds {len(WAYS)} correct implementations" in text
-
-
-def test_the_times_of_others_are_those_that_the_benchmark_printed():
-    page = (ROOT / "benchmarks" / "RESULTS.md").read_text(encoding="utf-8")
-    one_core = page.split("## One core")[1].split("## Two cores")[0]
-    rows = {}
-    for line in one_core.splitlines():
-        case, *cells = [cell.strip() for cell in line.strip("|").split("|")]
-        if case.startswith("784-100-10,"):
-            rows.setdefault(case.split("batch ")[1], []).append([cell.split()[0] for cell in cells])
-    times, ratios = zip(*(rows[batch][:2] for batch in ("10", "100", "200")))
-    text = " ".join(README.split("## Do you need a framework")[1].split("## The files")[0].split())
-    assert f"takes {times[0][0]}, {times[1][0]} and {times[2][0]} µs at batch size 10, 100 and 200" in text
-    torch, _, jax, sklearn, textbook, share = ([row[column] for row in ratios] for column in range(6))
-    for found in (torch, sklearn, textbook):
-        shown = [f"{float(ratio):.1f}" for ratio in found]
-        assert f"{shown[0]}, {shown[1]} and {shown[2]}" in text
-    assert f"wins at 10 ({jax[0]} of our time) and is level at 100 and 200 ({jax[1]} and {jax[2]})" in text
-    assert f"are {share[0]}, {share[1]} and {share[2]} % of a step" in text

@@ -141,6 +141,7 @@ class Run:
         with without_interrupts():
             if isinstance(error, Diverged):
                 self.code, message = error.exit_code, f"training diverged in epoch {self.latest.epoch}: {error}"
+                self.last.restore(self.model, self.rng, self.best, self.folder)
             elif isinstance(error, KeyboardInterrupt):
                 self.code, message = 130, self._interrupted()
             elif isinstance(error, OSError):
@@ -162,7 +163,8 @@ class Run:
 
     def _save_model(self) -> None:
         """The weights of this moment, or those of the last completed epoch if these are not finite."""
-        if self.last is not None and not np.isfinite(self.model.params).all():
+        finite = np.isfinite(self.model.params).all() and np.isfinite(self.model.state).all()
+        if self.last is not None and not finite:
             self.last.restore(self.model, self.rng, self.best, self.folder)
         self.model.save(self.folder / "model.npz", self.data.classes)
 
@@ -188,8 +190,7 @@ class Run:
         return shlex.join(map(str, words))
 
     def _advice(self) -> str:
-        """Where the first non-finite value was, and what to try."""
-        self.last.restore(self.model, self.rng, self.best, self.folder)
+        """Where the first non-finite value was, and what to try. The model is back at its last completed epoch."""
         try:
             first = first_non_finite(self.model, self.loss, self.rng, self.settings, self.data, self.last.epoch)
         except KeyboardInterrupt:

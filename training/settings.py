@@ -92,7 +92,7 @@ def threads(value) -> int | str:
 
 
 class Setting(NamedTuple):
-    """A row of the table. named: "always" in a run's name, "changed" if it is not the default, or "never"."""
+    """A row of the table. named: "always" in a run's name, or "changed": only if it is not the default."""
 
     key: str
     default: Any
@@ -131,8 +131,8 @@ SETTINGS = {row.key: row for row in (
             "a number from 0 to 1e37 (float32)", "standard deviation of the initial weights"),
     Setting("seed", 0, ("--seed",), "N", whole(0), "a whole number from 0",
             "seed of the initial weights and of the order of the samples", "always"),
-    Setting("data_dir", "data", ("--data-dir",), "FOLDER", path, "the path of a folder",
-            "folder of the four data files, gzip or plain"),
+    Setting("data_dir", "data", ("--data-dir",), "FOLDER", path, "the path of a folder or an .npz",
+            "folder of the four data files, gzip or plain, or an .npz as Keras saves MNIST"),
     Setting("threads", "auto", ("--threads",), "N", threads, "auto or a whole number from 1 to 10000",
             "threads of the matrix products, or auto: one for a small network"),
     Setting("init", "normal", ("--init",), "NAME", choice(INITS), f"one of {', '.join(INITS)}",

@@ -414,7 +414,7 @@ def test_the_same_seed_gives_the_same_rows_and_weights_and_another_seed_others(d
     (records, model), (again, twin), (others, other) = (train(SETTINGS | {"seed": s}, data) for s in (3, 3, 4))
     assert without_seconds(records) == without_seconds(again)
     assert model.params.tobytes() == twin.params.tobytes()
-    assert records[0].loss != others[0].loss  # the first weights
+    assert records[0].loss != others[0].loss  # other initial weights
     assert (model.params != other.params).any()
 
 

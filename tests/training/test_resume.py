@@ -148,6 +148,9 @@ def test_diverged_and_resumed_it_diverges_again_and_says_so(trainer, run_of):
     folder, ended = run_of("-l", "Euclidean", "-lr", 3, "--max-epoch", 9)
     last = read_metrics(folder / "metrics.csv")[-1].epoch
     assert ended.code == 4 and last > 1  # or nothing would be resumed
+    good = load_checkpoint(folder / "checkpoint.npz")
+    assert f"the weights after epoch {good.epoch}" in ended.sentence
+    np.testing.assert_array_equal(Network.load(folder / "model.npz").params, good.params)
     before = contents(folder)
     again = trainer.resume(folder, *QUIET)
     assert (again.code, again.sentence) == (4, ended.sentence)

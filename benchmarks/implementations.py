@@ -1,32 +1,136 @@
-"""The peers: PyTorch eager and compiled, JAX, scikit-learn, and a textbook loop in float64 NumPy.
+"""A training step, implemented: this program, its lower bound, and how others would write it.
 
-Each trains the same network from the same first weights, written as its own users would write it, with the setting
-that was the fastest at this size (`setting` says which). All hold the images as normalised floats in memory and do all
-the work of a step: draw the batch, forward, loss and its gradient, backward, update.
+The others are PyTorch eager and compiled, JAX, scikit-learn, and a textbook loop in float64 NumPy. Each trains the same
+network from the same initial weights, written as its own users would write it, with the setting that was the fastest
+at this size (`setting` says which). All do all the work of a step: draw the batch, forward, loss and its gradient,
+backward, update. This program keeps the images as bytes; the others hold them as normalised floats.
 
-    prepare(case)   a new network with our first weights
+    prepare(case)   a new network with our initial weights
     train(order)    one step for each batch of this order of the images, a NumPy array
     check(order)    the same, in exactly this order (only scikit-learn draws another in `train`)
     weights()       W (in, out) and b of each layer, first to last, as NumPy arrays
     set_threads(n)  where the library lets one choose; before `prepare`
 
-A library is imported when its class is made: ImportError if it is not installed.
+A library is imported when its class is made, so that a process holds one alone: ImportError if it is not installed.
 """
+
+from itertools import pairwise
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 import run_mlp
-from benchmarks.cases import Case, settings_of
+from benchmarks.cases import Case
 from load_data import normalise
+from solve_net import train_net
+from training.settings import chosen_threads, resolve
 
 RATE = 0.01
+NEGLIGIBLE_RATE = 1e-9  # of the lower bound's update: its numbers do not matter, as long as they stay finite
 
 
-def first_weights(case: Case) -> list[tuple[np.ndarray, np.ndarray]]:
-    """W (in, out) and b of each layer of run_mlp's network before training."""
-    model, _, _ = run_mlp.build(settings_of(case), case.widths[0], case.widths[-1])
-    return [(layer.W.copy(), layer.b.copy()) for layer in model.layers if layer.trainable]
+def settings_of(case: Case) -> dict:
+    """Return run_mlp's settings for a case: Sigmoid, softmax cross-entropy, plain SGD."""
+    plain = {"loss": "SoftmaxCrossEntropyLoss", "learning_rate": RATE, "momentum": 0.0, "weight_decay": 0.0}
+    given = plain | {"hidden": list(case.hidden), "batch_size": case.batch_size}
+    return resolve(run_mlp.config, given | ({"activation": "Sigmoid"} if case.hidden else {}))
+
+
+def built(case: Case) -> tuple:
+    """Return run_mlp's network and loss for a case, before training."""
+    return run_mlp.build(settings_of(case), case.widths[0], case.widths[-1])[:2]
+
+
+def parameters(model) -> list[np.ndarray]:
+    """Return W and b of each Linear, first to last."""
+    return [array for layer in model.layers if layer.trainable for array in (layer.W, layer.b)]
+
+
+def initial_weights(case: Case) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return copies of W (in, out) and b of each layer."""
+    arrays = [array.copy() for array in parameters(built(case)[0])]
+    return list(zip(arrays[::2], arrays[1::2]))
+
+
+class LowerBound:
+    """The matrix products of a step and one in-place update of the parameters, and nothing else, in float32.
+
+    The shapes are those of training; the arrays are made once and stay in the cache, the results are written into
+    arrays that are there already. No batch is drawn, no activation, bias, loss or mean is computed. A program that
+    trains by NumPy's products cannot be faster than this, on the same threads, unless it skips arithmetic.
+    """
+
+    def __init__(self, case: Case):
+        rng, widths, batch_size = np.random.default_rng(0), case.widths, case.batch_size
+        # Of one column and one row matmul makes a loop without BLAS, several times as slow.
+        self.product = np.dot if batch_size == 1 else np.matmul
+        self.params, self.grads = (np.zeros(case.parameters, np.float32) for _ in range(2))
+        inputs, outputs = (
+            [rng.normal(size=(batch_size, width)).astype(np.float32) for width in some]
+            for some in (widths[:-1], widths[1:])
+        )
+        self.forward, self.backward, start = [], [], 0
+        for number, (a, b) in enumerate(pairwise(widths)):
+            W, grad_W = (vector[start : start + a * b].reshape(a, b) for vector in (self.params, self.grads))
+            W[...] = rng.normal(0, 0.01, (a, b))
+            self.forward.append((inputs[number], W, outputs[number]))
+            self.backward.append((inputs[number].T, outputs[number], grad_W))
+            if number > 0:  # nobody needs the gradient with respect to the data
+                self.backward.append((outputs[number], W.T, inputs[number].copy()))
+            start += a * b + b
+
+    def steps(self, count: int) -> None:
+        """So many steps: forward and backward products, and the update."""
+        for _ in range(count):
+            self.products(self.forward)
+            self.products(self.backward)
+            self.update()
+
+    def products(self, operands: list) -> None:
+        for left, right, out in operands:
+            self.product(left, right, out=out)
+
+    def update(self) -> None:
+        """p - rate * g without an array made for it: in NumPy the fastest way there is."""
+        np.multiply(self.grads, NEGLIGIBLE_RATE, out=self.grads)
+        np.subtract(self.params, self.grads, out=self.params)
+
+
+class GivenOrder:
+    """Stands in for train_net's generator: the order is drawn already, the same for every implementation."""
+
+    def __init__(self, order: np.ndarray):
+        self.order = order
+
+    def permutation(self, count: int) -> np.ndarray:
+        return self.order
+
+
+class ThisProgram:
+    setting = (
+        "`solve_net.train_net` on the uint8 images, normalised on the way (the others hold normalised floats); "
+        "the mean loss and accuracy of each 50 steps are computed too. Threads as `--threads auto` chooses them."
+    )
+
+    def __init__(self, data, cores: int = 1):
+        self.data, self.cores = data, cores
+
+    def prepare(self, case: Case) -> None:
+        """As many threads as the program would take of these cores, for the rest of the process."""
+        self.settings, (self.model, self.loss) = settings_of(case), built(case)
+        self.lower_bound = LowerBound(case)
+        self.threads = chosen_threads(self.settings, case.widths[0], case.widths[-1]) or self.cores
+        threadpool_limits(self.threads, user_api="blas")
+
+    def train(self, order: np.ndarray) -> None:
+        images, labels = self.data.train_images[: len(order)], self.data.train_labels[: len(order)]
+        batch, window = self.settings["batch_size"], self.settings["disp_freq"]
+        train_net(self.model, self.loss, self.settings, images, labels, batch, window, GivenOrder(order))
+
+    check = train
+
+    def weights(self) -> list[np.ndarray]:
+        return parameters(self.model)
 
 
 class Textbook:
@@ -41,8 +145,7 @@ class Textbook:
 
     def prepare(self, case: Case) -> None:
         self.batch = case.batch_size
-        self.W, self.b = (list(arrays) for arrays in zip(*first_weights(case)))
-        self.W, self.b = ([array.astype(np.float64) for array in arrays] for arrays in (self.W, self.b))
+        self.W, self.b = ([array.astype(np.float64) for array in arrays] for arrays in zip(*initial_weights(case)))
 
     def train(self, order: np.ndarray) -> None:
         for start in range(0, len(order), self.batch):
@@ -92,7 +195,7 @@ class TorchEager:
     def prepare(self, case: Case) -> None:
         nn = self.torch.nn
         self.batch, modules = case.batch_size, []
-        for W, b in first_weights(case):
+        for W, b in initial_weights(case):
             linear = nn.Linear(*W.shape)
             with self.torch.no_grad():
                 linear.weight.copy_(self.torch.from_numpy(W.T))
@@ -167,7 +270,7 @@ class Jax:
     def prepare(self, case: Case) -> None:
         jax, jnp = self.jax, self.jax.numpy
         self.batch = case.batch_size
-        self.params = [(jnp.array(W), jnp.array(b)) for W, b in first_weights(case)]
+        self.params = [(jnp.array(W), jnp.array(b)) for W, b in initial_weights(case)]
 
         def mean_loss(params, x, y):
             for W, b in params[:-1]:
@@ -227,7 +330,7 @@ class ScikitLearn:
         # The arrays are made by a first call; the weights are put into them afterwards.
         first = slice(0, case.batch_size)
         self.model.partial_fit(self.X[first], self.y[first], classes=list(self.classes))
-        for number, (W, b) in enumerate(first_weights(case)):
+        for number, (W, b) in enumerate(initial_weights(case)):
             self.model.coefs_[number][...], self.model.intercepts_[number][...] = W, b
 
     def train(self, order: np.ndarray) -> None:
@@ -242,4 +345,11 @@ class ScikitLearn:
         return [array for pair in zip(self.model.coefs_, self.model.intercepts_) for array in pair]
 
 
-PEERS = {"torch": TorchEager, "compiled": TorchCompiled, "jax": Jax, "sklearn": ScikitLearn, "textbook": Textbook}
+IMPLEMENTATIONS = {
+    "ours": ThisProgram,
+    "torch": TorchEager,
+    "compiled": TorchCompiled,
+    "jax": Jax,
+    "sklearn": ScikitLearn,
+    "textbook": Textbook,
+}
