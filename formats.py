@@ -44,9 +44,7 @@ def reading(path):
     except FileNotFoundError:
         raise FileError(f"{path} does not exist, or is a link to what does not: give the data set's path") from None
     except OSError as error:
-        raise FileError(
-            f"{error.filename or path} cannot be read ({error.strerror or error}): make it readable"
-        ) from None
+        raise FileError(f"{error.filename or path} cannot be read ({error.strerror or error})") from None
 
 
 def check_unpacked(path, promised: int) -> None:
@@ -72,7 +70,7 @@ def describe(path) -> str | None:
     if start.startswith(b"PK"):
         with reading(path), zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-        if not all(name.endswith(".npy") for name in names):
+        if not names or not all(name.endswith(".npy") for name in names):
             return f"a zip archive: unpack it with python -m zipfile -e {path} FOLDER"
         if {f"{name}.npy" for name in ARRAYS.values()} <= set(names):
             return f"a data set as Keras saves it: give {path} itself"
@@ -116,7 +114,9 @@ def check_images(images: np.ndarray, name: str) -> np.ndarray:
         scale = 255 / (high - low or 1.0)
         line += f" * {scale!r}" * (scale != 1) + f" - {low * scale!r}" * (low != 0)
         line = f"({line}).round().astype(np.uint8)"
-    raise FileError(f"{held}, not bytes of 3 dimensions: convert as data/README.md shows, with images = {line}")
+    raise FileError(
+        f"{held}, not unsigned bytes of shape (images, rows, columns): convert as data/README.md shows, with images = {line}"
+    )
 
 
 def check_labels(labels: np.ndarray, name: str) -> np.ndarray:
@@ -124,7 +124,7 @@ def check_labels(labels: np.ndarray, name: str) -> np.ndarray:
     way, is_whole = "are images and labels swapped?", labels.dtype.kind in "iu"
     if labels.ndim == 2 and labels.shape[1] > 1 and np.isin(labels, (0, 1)).all() and (labels.sum(axis=1) == 1).all():
         way = "convert the one-hot rows with labels = labels.argmax(axis=1)"
-    elif labels.size and is_whole and labels.shape[1:] in ((), (1,), (8,)):
+    elif labels.ndim and labels.size and is_whole and labels.shape[1:] in ((), (1,), (8,)):
         return labels.reshape(len(labels), -1)[:, 0]
     elif labels.size and labels.ndim == 1:
         is_whole = labels.dtype.kind in "bf" and (labels == np.round(labels)).all()

@@ -107,13 +107,13 @@ def check_dataset(data: Dataset, names: dict | None = None) -> None:
                 f"{of_labels} holds {labels.min()} to {labels.max()}, of shape {labels.shape}: "
                 f"number the {len(data.classes)} classes from 0, in one dimension"
             )
-        if len(images) != len(labels):
-            raise FileError(f"{of_images} holds {len(images)} images, {of_labels} {len(labels)} labels: use one set")
-        if images.ndim != 2 or images.shape[1:] != data.train_images.shape[1:]:
+        if images.ndim != 2 or images.size == 0 or images.shape[1:] != data.train_images.shape[1:]:
             raise FileError(
                 f"{of_images} has the shape {images.shape}: give (images, pixels), as many pixels in training and "
                 "test, with images = images.reshape(len(images), -1)"
             )
+        if len(images) != len(labels):
+            raise FileError(f"{of_images} holds {len(images)} images, {of_labels} {len(labels)} labels: use one set")
         is_float = images.dtype.kind == "f"
         if is_float and not np.isfinite([images.min(), images.max()]).all():
             raise FileError(f"{of_images} holds numbers that are not finite: leave those images out")

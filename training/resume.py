@@ -73,5 +73,5 @@ def identity(data) -> dict:
 
 def same_data(one: dict, other: dict) -> bool:
     """Whether two identities are of the same data, whatever its files are called."""
-    hashes = [sorted((each["sha256"] or {}).values()) for each in (one, other)]
+    hashes = [list((each["sha256"] or {}).values()) for each in (one, other)]  # always in load_data's order of parts
     return one["images"] == other["images"] and hashes[0] == hashes[1]

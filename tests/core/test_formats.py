@@ -175,6 +175,9 @@ def dataset(**changes):
         ({"train_images": SET["train_images"]}, "reshape(len(images), -1)"),
         ({"test_images": SET["test_images"].reshape(60, -1)[:, :9]}, "data.test_images"),
         ({"train_images": [[1, 2]] * 205}, "of type list"),
+        ({"train_images": np.zeros((205, 0), np.uint8)}, "has the shape (205, 0)"),
+        ({"test_images": np.array(3)}, "has the shape ()"),
+        ({"train_labels": np.array(3)}, "of shape ()"),
     ],
 )
 def test_data_that_means_nothing_here_is_refused_by_name(changes, part):
