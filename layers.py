@@ -2,10 +2,7 @@
 
 A layer is a function y = f(x) of a batch: each row of x is one sample. Training needs two things of it: the value
 (`forward`) and the chain rule (`backward`), which turns dE/dy into dE/dx and, on the way, into the gradients of the
-layer's own parameters. Nothing else lives here: no network, no loss, no loop. Imports NumPy alone.
-
-Left out on purpose: convolution. A layer of your own, built on Layer, needs `forward`, `backward` and a declaration of
-its parameters; one that is not needs `forward`, `backward`, `update` and `trainable` to be added to a Network.
+layer's own parameters. Nothing else lives here: no network, no loss, no loop; no convolution. Imports NumPy alone.
 """
 
 import math
@@ -17,7 +14,6 @@ import numpy as np
 # Python floats on purpose: a NumPy float64 scalar would silently turn float32 arrays into float64.
 SQRT_2_OVER_PI = 0.7978845608028654
 GELU_CUBIC = 0.044715
-
 AFTER_EVALUATION = "{} has no gradient after an evaluation: set training = True, then forward, then backward"
 
 
@@ -29,15 +25,14 @@ class Layer:
     backward(grad_output) -> grad_input: dE/d(output) -> dE/d(input) for the batch of the last forward. Reads its
         argument and never writes it. Writes (does not add to) the gradients of its parameters, where there are any.
     update(config): one step of SGD, for a layer that stands alone.
-    training: whether forward is a step of training or an evaluation; the Network sets it, most layers do not care.
 
-    A layer declares its parameters (trained) and its state (kept, neither trained nor decayed) by name and shape. They
-    lie in three vectors, params, grads and state, in the order declared, and a Network puts those of all its layers
-    into three of its own. _W, _grad_W and so on are views into them; W and grad_W are made by `copying`.
+    A layer of your own declares its parameters (trained) and its state (kept, neither trained nor decayed) by name and
+    shape. They lie in three vectors, params, grads and state, in the order declared; a Network puts those of all its
+    layers into three of its own. _W, _grad_W and so on are views into them; W and grad_W are made by `copying`.
     """
 
     trainable = False
-    training = True
+    training = True  # whether forward is a step of training or an evaluation; the Network sets it
     arguments = ()  # the attributes that say, beside the name, which layer of its kind it is: in repr and in files
     shapes = state_shapes = MappingProxyType({})
     params = grads = state = np.zeros(0, np.float32)
@@ -89,9 +84,7 @@ def copying(attribute: str) -> property:
     def copy_into(self, array) -> None:
         view, array = getattr(self, attribute), np.asarray(array)
         if array.shape != view.shape:
-            raise ValueError(
-                f"{self.name}.{attribute[1:]} has shape {view.shape}, not {array.shape}: assign an array of its shape"
-            )
+            raise ValueError(f"{self.name}.{attribute[1:]} has shape {view.shape}, not {array.shape}: assign its shape")
         view[...] = array
 
     return property(read, copy_into)
@@ -108,7 +101,7 @@ class Linear(Layer):
     (Rumelhart, Hinton, Williams, "Learning representations by back-propagating errors", Nature 323, 1986, p. 534.)
 
     W starts normal with mean 0 and standard deviation init_std, drawn from rng (a fresh, unpredictable one if None);
-    b starts at 0. The layer works in dtype: float32, or float64 for a gradient check.
+    b starts at 0. dtype: float32, or float64 for a gradient check.
     """
 
     trainable = True
@@ -136,8 +129,7 @@ class Linear(Layer):
     def backward_parameters(self, grad_output: np.ndarray) -> None:
         """The half of backward that a network's first layer needs: grad_W and grad_b, without dE/dx."""
         # For a batch of one matmul leaves BLAS; dot does not, but it takes numbers of one type alone.
-        one_type = self._input.dtype == grad_output.dtype == self._grad_W.dtype
-        product = np.dot if one_type else np.matmul
+        product = np.dot if self._input.dtype == grad_output.dtype == self._grad_W.dtype else np.matmul
         product(self._input.T, grad_output, out=self._grad_W)
         grad_output.sum(axis=0, out=self._grad_b)
 
@@ -198,10 +190,8 @@ class Dropout(Layer):
 
     m is drawn anew by each forward, and its mean is 1: an evaluation needs no rescaling (inverted dropout). It does
     not depend on x, so dE/dx = m dE/dy. backward after an evaluation is a RuntimeError: there was no m.
+    rng (a fresh, unpredictable one if None) may be shared by layers; set back to the same state it draws the same m.
     Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", JMLR 15, 2014, section 4.
-
-    rng (a fresh, unpredictable one if None) may be shared by layers. The same state of it draws the same m: a check
-    of gradients sets rng.bit_generator.state back before each forward.
     """
 
     arguments = ("rate",)
@@ -239,10 +229,9 @@ class BatchNorm(Layer):
                  = gamma / s (g[n] - (sum g) / N - z[n] (sum g z) / N)
     In evaluation they are running ones, which each forward in training moves: running <- decay running + (1 - decay)
     (mean, or variance N / (N - 1), which has no bias). Then backward is a RuntimeError: the above would be wrong.
-    Ioffe, Szegedy, "Batch normalization", ICML 2015, algorithm 1, section 3 (the gradients) and 3.1 (evaluation).
-
     gamma starts at 1, beta at 0; weight decay acts on both, as on all parameters. The running mean (from 0) and
     variance (from 1) are state, which only forward changes.
+    Ioffe, Szegedy, "Batch normalization", ICML 2015, algorithm 1, section 3 (the gradients) and 3.1 (evaluation).
     """
 
     trainable = True
@@ -266,29 +255,25 @@ class BatchNorm(Layer):
             self._normalised = None
             scale = self._gamma / np.sqrt(self._running_var + self.epsilon)
             return (input - self._running_mean) * scale + self._beta
-        count = len(input)
-        if count < 2:
+        if (count := len(input)) < 2:
             raise ValueError(f"{self.name} got a batch of one, which has no variance: give two samples or more")
         mean = input.mean(axis=0)
-        normalised = input - mean
-        variance = np.square(normalised).mean(axis=0)
+        self._normalised = input - mean
+        variance = np.square(self._normalised).mean(axis=0)
         self._running_mean += (1.0 - self.decay) * (mean - self._running_mean)
         self._running_var += (1.0 - self.decay) * (variance * (count / (count - 1)) - self._running_var)
         self._deviation = np.sqrt(variance + self.epsilon)
-        normalised /= self._deviation
-        self._normalised = normalised
-        return normalised * self._gamma + self._beta
+        self._normalised /= self._deviation
+        return self._normalised * self._gamma + self._beta
 
     def backward(self, grad_output: np.ndarray) -> np.ndarray:
         if self._normalised is None:
             raise RuntimeError(AFTER_EVALUATION.format(self.name))
         np.sum(grad_output, axis=0, out=self._grad_beta)
         np.sum(grad_output * self._normalised, axis=0, out=self._grad_gamma)
-        through_mean, through_variance = (grad / len(grad_output) for grad in (self._grad_beta, self._grad_gamma))
-        grad_input = grad_output - through_mean
-        grad_input -= self._normalised * through_variance
-        grad_input *= self._gamma / self._deviation
-        return grad_input
+        grad_input = grad_output - self._grad_beta / len(grad_output)
+        grad_input -= self._normalised * (self._grad_gamma / len(grad_output))
+        return grad_input * (self._gamma / self._deviation)
 
 
 class Residual(Layer):
@@ -332,15 +317,13 @@ def flatten(layers: Iterable) -> Iterator:
     """Each of the layers, a Residual followed by those inside it."""
     for layer in layers:
         yield layer
-        if isinstance(layer, Residual):
-            yield from flatten(layer.layers)
+        yield from flatten(layer.layers if isinstance(layer, Residual) else ())
 
 
 def initial_std(name: str, in_num: int, out_num: int, init_std: float) -> float:
     """The standard deviation of a Linear's initial weights: normal (as given), xavier or he.
 
-    Glorot, Bengio, "Understanding the difficulty of training deep feedforward neural networks", AISTATS 2010, eq. 12;
-    He, Zhang, Ren, Sun, "Delving deep into rectifiers", ICCV 2015, eq. 10.
+    Glorot, Bengio, AISTATS 2010, equation 12; He, Zhang, Ren, Sun, "Delving deep into rectifiers", ICCV 2015, eq. 10.
     """
     return {"normal": init_std, "xavier": math.sqrt(2 / (in_num + out_num)), "he": math.sqrt(2 / in_num)}[name]
 
@@ -351,9 +334,9 @@ def sgd_step(params: np.ndarray, grads: np.ndarray, velocity: np.ndarray, config
         v <- momentum * v + (grad + weight_decay * p)
         p <- p - learning_rate * v
 
-    with config["learning_rate"], config["weight_decay"] and config["momentum"]. Weight decay acts on the biases too,
-    as it does in the assignment. With momentum 0 the velocity is neither read nor kept. Afterwards grads holds the
-    step, learning_rate * v: room for a third vector would make the step of a small batch a tenth slower.
+    with config's momentum, weight_decay and learning_rate. Weight decay acts on biases too, as in the assignment. With
+    momentum 0 the velocity is neither read nor kept. Afterwards grads holds the step, learning_rate * v: room for a
+    third vector would make the step of a small batch a tenth slower.
     Polyak, "Some methods of speeding up the convergence of iteration methods", 1964, section 2 (the heavy ball).
     """
     step = grads

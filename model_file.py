@@ -46,7 +46,7 @@ def read(path, network):
         _fill(network, load_npz(path))
     except FileNotFoundError:
         raise FileError(f"{path} does not exist: give the model.npz of a finished run") from None
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         words = " ".join(str(error).split())[:200] or type(error).__name__
         raise FileError(f"{path} is not a weights file of this program ({words}): give a model.npz") from None
     return network
