@@ -44,7 +44,9 @@ def reading(path):
     except FileNotFoundError:
         raise FileError(f"{path} does not exist, or is a link to what does not: give the data set's path") from None
     except OSError as error:
-        raise FileError(f"{error.filename or path} cannot be read ({error.strerror or error})") from None
+        raise FileError(
+            f"{error.filename or path} cannot be read ({error.strerror or error}): give access to it, or try again"
+        ) from None
 
 
 def check_unpacked(path, promised: int) -> None:
@@ -115,7 +117,8 @@ def check_images(images: np.ndarray, name: str) -> np.ndarray:
         line += f" * {scale!r}" * (scale != 1) + f" - {low * scale!r}" * (low != 0)
         line = f"({line}).round().astype(np.uint8)"
     raise FileError(
-        f"{held}, not unsigned bytes of shape (images, rows, columns): convert as data/README.md shows, with images = {line}"
+        f"{held}, not unsigned bytes of shape (images, rows, columns): convert as data/README.md shows, "
+        f"with images = {line}"
     )
 
 
