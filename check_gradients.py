@@ -1,7 +1,7 @@
 """Checks gradients, this project's or anybody's: the command. The checks themselves are in gradcheck/.
 
 python check_gradients.py                   every layer, loss and network of this project
-python check_gradients.py FOLDER ...        hand-ins for the same assignment: layers.py and loss.py in each folder
+python check_gradients.py FOLDER ...        submissions for the same assignment: layers.py and loss.py in each folder
 python check_gradients.py --layers FILE --loss FILE
 """
 
@@ -15,14 +15,14 @@ from training.settings import run_command
 from utils import FileError, UsageError
 
 EPILOG = """
-a hand-in has the assignment's interface:
+a submission has the assignment's interface:
   Linear(name, in_num, out_num, init_std) with W, b, grad_W, grad_b; Relu, Sigmoid, Gelu(name)
     forward(input), backward(grad_output), update(config)
   EuclideanLoss, SoftmaxCrossEntropyLoss, HingeLoss(name)
     forward(input, target), backward(input, target)
 Missing classes and other conventions (a sum for the mean, columns for rows) are named and are no faults.
 
-A hand-in runs in a process of its own with a limit on time and, where the system offers it, on memory. This is a
+A submission runs in a process of its own with a limit on time and, where the system offers it, on memory. This is a
 guard against accidents, not a security sandbox: run code that you would not run yourself on a machine you can spare.
 
 exit codes: 0 nothing wrong found, 2 wrong usage, 3 a folder without either file, 5 a fault, 130 interrupted"""
@@ -34,10 +34,10 @@ class Parser(argparse.ArgumentParser):
 
 
 def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[tuple[str, Path | None, Path | None]]]:
-    """The options, and the hand-ins as (title, layers file, loss file). Raises UsageError."""
+    """The options, and the submissions as (title, layers file, loss file). Raises UsageError."""
     parser = Parser(
         prog="check_gradients.py",
-        description="Check every gradient of this project, or of hand-ins, against central differences.",
+        description="Check every gradient of this project, or of submissions, against central differences.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -47,7 +47,7 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[tuple[str, Pat
     parser.add_argument("--loss", type=Path, metavar="FILE", help="a file of losses")
     parser.add_argument("--json", action="store_true", help="print JSON, for graders")
     parser.add_argument(
-        "--time-limit", type=float, default=10.0, metavar="SECONDS", help="for each class of a hand-in (default 10)"
+        "--time-limit", type=float, default=10.0, metavar="SECONDS", help="for each class of a submission (default 10)"
     )
     options = parser.parse_args(arguments)
     if options.folders and (options.layers or options.loss):
@@ -58,31 +58,31 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[tuple[str, Pat
         file = getattr(options, flag)
         if file is not None and not file.is_file():
             raise UsageError(f"{file} is not a file: give --{flag} the file to check")
-    hand_ins = []
+    submissions = []
     if options.layers or options.loss:
         title = ", ".join(str(file) for file in (options.layers, options.loss) if file)
-        hand_ins.append((title, options.layers, options.loss))
+        submissions.append((title, options.layers, options.loss))
     for folder in options.folders:
         if not folder.is_dir():
-            raise UsageError(f"{folder} is not a folder: give the folder of a hand-in, or --layers and --loss")
+            raise UsageError(f"{folder} is not a folder: give the folder of a submission, or --layers and --loss")
         files = [file if file.exists() else None for file in (folder / "layers.py", folder / "loss.py")]
-        hand_ins.append((str(folder), *files))
-    return options, hand_ins
+        submissions.append((str(folder), *files))
+    return options, submissions
 
 
 def main(arguments: list[str]) -> int:
-    options, hand_ins = parse(arguments)
-    return check_hand_ins(options, hand_ins) if hand_ins else check_project(options.json)
+    options, submissions = parse(arguments)
+    return check_submissions(options, submissions) if submissions else check_project(options.json)
 
 
 def check_project(as_json: bool) -> int:
     # Arrays of a few dozen numbers: starting the threads of the BLAS would cost more than all products.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from gradcheck import table
-    from gradcheck.own import own_rows
+    from gradcheck.check_project import project_rows
 
     start = time.perf_counter()
-    rows = own_rows()
+    rows = project_rows()
     code = 5 if any(row.wrong for row in rows) else 0
     if as_json:
         print(table.as_json([("this project", rows)], code))
@@ -99,25 +99,25 @@ def check_project(as_json: bool) -> int:
     return code
 
 
-def check_hand_ins(options: argparse.Namespace, hand_ins: list) -> int:
+def check_submissions(options: argparse.Namespace, submissions: list) -> int:
     from gradcheck import table
-    from gradcheck.isolation import check_hand_in
+    from gradcheck.subprocess_runner import check_submission
 
     screen, done, empty = table.Screen(), [], []
-    widths = (max(len(title) for title, *_ in hand_ins), len("SoftmaxCrossEntropyLoss"))
-    for title, layers, loss in hand_ins:
+    widths = (max(len(title) for title, *_ in submissions), len("SoftmaxCrossEntropyLoss"))
+    for title, layers, loss in submissions:
         if layers is None and loss is None:
             empty.append(title)
-            if not options.json and len(hand_ins) > 1:
+            if not options.json and len(submissions) > 1:
                 screen.print(
-                    f"{title:<{widths[0]}}  {'-':<{widths[1]}}  {'no hand-in':<18}  neither layers.py nor loss.py"
+                    f"{title:<{widths[0]}}  {'-':<{widths[1]}}  {'no submission':<18}  neither layers.py nor loss.py"
                 )
             continue
-        rows = check_hand_in(layers, loss, options.time_limit)
+        rows = check_submission(layers, loss, options.time_limit)
         done.append((title, rows))
         if options.json:
             continue
-        if len(hand_ins) > 1:
+        if len(submissions) > 1:
             for row in rows:
                 screen.print(table.one_line(title, row, widths))
         else:
@@ -126,8 +126,8 @@ def check_hand_ins(options: argparse.Namespace, hand_ins: list) -> int:
     code = 5 if any(row.wrong for row in every) else 3 if empty else 0
     if options.json:
         print(table.as_json([*done, *((title, []) for title in empty)], code))
-    elif len(hand_ins) > 1:
-        screen.print(f"\n{len(hand_ins)} hand-ins: {table.tally(every)}")
+    elif len(submissions) > 1:
+        screen.print(f"\n{len(submissions)} submissions: {table.tally(every)}")
     if empty and code == 3:
         raise FileError(f"{', '.join(empty)}: neither layers.py nor loss.py is there; {_hint(empty)}")
     return code

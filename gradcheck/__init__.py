@@ -1,1 +1,1 @@
-"""The gradient checker: what check_gradients.py runs. Start reading at own.py or, for hand-ins, at isolation.py."""
+"""The gradient checker: what check_gradients.py runs. Start reading at own.py or, for submissions, at isolation.py."""

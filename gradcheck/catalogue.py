@@ -1,8 +1,8 @@
 """The catalogue of mistakes: what people get wrong in this assignment, each as the wrong formula it amounts to.
 
-A diagnosis is not guessed from the code. The wrong formula is computed on the same inputs as the hand-in, and only if
-the numbers agree is the mistake named. Here are the mistakes that any gradient may have and the search; those of one
-class are in mistakes_layers.py and mistakes_losses.py, those of the SGD step in steps.py.
+A diagnosis is not guessed from the code. The wrong formula is computed on the same inputs as the submission, and only
+if the numbers agree is the mistake named. Here are the mistakes that any gradient may have and the search; those of
+one class are in mistakes_layers.py and mistakes_losses.py, those of the SGD step in check_step.py.
 """
 
 from typing import NamedTuple
@@ -11,14 +11,14 @@ import numpy as np
 
 from gradcheck.mistakes_layers import WRONG_LAYERS, Mistake
 from gradcheck.mistakes_losses import WRONG_LOSSES
-from gradcheck.truth import relative_error
+from gradcheck.reference import relative_error
 
 WRONG = WRONG_LAYERS | WRONG_LOSSES
 
 
 class Diagnosis(NamedTuple):
     key: str
-    says: str
+    message: str
 
 
 # One mistake that any gradient may have on top, or alone: key, factor of a case, words.
@@ -85,19 +85,19 @@ def diagnose(value: str, theirs: np.ndarray, case, tolerance: float) -> Diagnosi
     is_gradient = not value.endswith(".forward")
     found = named(theirs, own, case, tolerance)
     if found:
-        return Diagnosis(found.key, found.says)
+        return Diagnosis(found.key, found.message)
     if is_gradient:
-        for key, factor, says in FACTORS:
+        for key, factor, message in FACTORS:
             if hasattr(case, "k") and agree(theirs, factor(case) * case.true, tolerance):
-                return Diagnosis(key, says)
+                return Diagnosis(key, message)
     found = named(theirs, list(ANY), case, tolerance)
     if found and (is_gradient or found.key in ("zero", "stale")):
-        return Diagnosis(found.key, found.says)
+        return Diagnosis(found.key, found.message)
     if is_gradient and hasattr(case, "k"):
-        for key, factor, says in FACTORS[:5]:
+        for key, factor, message in FACTORS[:5]:
             found = named(theirs / factor(case), [*own, *ANY[1:]], case, tolerance)
             if found:
-                return Diagnosis(found.key, f"{found.says}; and {says} ({key})")
+                return Diagnosis(found.key, f"{found.message}; and {message} ({key})")
     return _constant(theirs, case, tolerance)
 
 

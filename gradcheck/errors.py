@@ -7,15 +7,15 @@ import traceback
 
 
 class StillRunning(BaseException):
-    """Time is up for the import of a file; no `except Exception` of a stranger's shall catch it."""
+    """Time is up for the import of a file; no `except Exception` of submitted shall catch it."""
 
 
-LONGEST = 300  # characters of a stranger's message
+LONGEST = 300  # characters of submitted message
 UNDER_MAIN = 'under if __name__ == "__main__":'
 
 
 def plain(text, longest: int = LONGEST) -> str:
-    """A stranger's text as one line that cannot upset a terminal."""
+    """Text of submitted code as one line that cannot upset a terminal."""
     line = " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
     return line if len(line) <= longest else line[: longest - 3] + "..."
 
@@ -75,7 +75,7 @@ def describe(error: BaseException) -> tuple[str, str | None]:
     if missing in known and isinstance(error, (NameError, AttributeError, ImportError)):
         return f"this is Python 2: {missing} is {PYTHON_2_NAMES[missing]} in Python 3", where
     if isinstance(error, ModuleNotFoundError) and missing:
-        message += f" ({missing}.py was not handed in, and no such package is installed here)"
+        message += f" ({missing}.py is not in the folder, and no such package is installed here)"
     elif isinstance(error, KeyError):
         message = f"asks for the key {plain(error)}, which is not there"
     return f"raises {message}", where

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradcheck.truth import (
+from gradcheck.reference import (
     CUBIC,
     SCALE,
     gelu,
@@ -24,7 +24,7 @@ class Mistake(NamedTuple):
     """A wrong formula under a name. Several may share a key: one mistake, several ways to make it."""
 
     key: str
-    says: str
+    message: str
     wrong: Callable  # a case (its inputs by name) -> the value that this mistake gives
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from gradcheck.mistakes_layers import Mistake
-from gradcheck.truth import sigmoid, softmax, violations
+from gradcheck.reference import sigmoid, softmax, violations
 
 
 def _hinge_mask(c, margin: float) -> np.ndarray:

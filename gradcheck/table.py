@@ -1,4 +1,4 @@
-"""How rows are shown: the table, what was found below it, one line per class for many hand-ins, and JSON."""
+"""How rows are shown: the table, what was found below it, one line per class for many submissions, and JSON."""
 
 import json
 import os
@@ -6,7 +6,7 @@ import sys
 import textwrap
 from collections.abc import Iterable
 
-from gradcheck.findings import COLUMNS, Row
+from gradcheck.report_rows import COLUMNS, Row
 
 HEAD = {
     "finite": ("finite", "±1000"),
@@ -96,10 +96,10 @@ def details(rows: Iterable[Row]) -> str:
         for finding in sorted(row.findings, key=lambda f: ("fault", "absent", "remark").index(f.kind)):
             kind = {"absent": "open"}.get(finding.kind, finding.kind)
             lines += textwrap.wrap(
-                finding.says, 110, initial_indent=f"  {kind:<8}", subsequent_indent=" " * 10, break_on_hyphens=False
+                finding.message, 110, initial_indent=f"  {kind:<8}", subsequent_indent=" " * 10, break_on_hyphens=False
             )
             lines += [" " * 10 + finding.where] if finding.where else []
-            lines += _wrapped(finding.seen) if finding.seen else []
+            lines += _wrapped(finding.evidence) if finding.evidence else []
         paragraphs.append("\n".join(lines))
     return "\n\n".join(paragraphs)
 
@@ -109,13 +109,13 @@ def _wrapped(text: str) -> list[str]:
 
 
 def one_line(path: str, row: Row, widths: tuple[int, int]) -> str:
-    """A row in a list of many hand-ins: folder, class, verdict, and the first thing found."""
+    """A row in a list of many submissions: folder, class, verdict, and the first thing found."""
     kinds = ("fault", "absent", "remark")
     findings = sorted(row.findings, key=lambda f: kinds.index(f.kind))
-    says = findings[0].says if findings else ""
+    message = findings[0].message if findings else ""
     if len(findings) > 1:
-        says += f" (+{len(findings) - 1})"
-    return f"{path:<{widths[0]}}  {row.name:<{widths[1]}}  {row.verdict:<18}  {says}".rstrip()
+        message += f" (+{len(findings) - 1})"
+    return f"{path:<{widths[0]}}  {row.name:<{widths[1]}}  {row.verdict:<18}  {message}".rstrip()
 
 
 def tally(rows: list[Row]) -> str:
@@ -130,12 +130,14 @@ def tally(rows: list[Row]) -> str:
     return ", ".join(f"{count} {words}" for words, count in groups.items() if count)
 
 
-def as_json(hand_ins: list[tuple[str, list[Row]]], exit_code: int) -> str:
-    """For graders: every hand-in with its rows, their columns and findings, and the exit code."""
+def as_json(submissions: list[tuple[str, list[Row]]], exit_code: int) -> str:
+    """For graders: every submission with its rows, their columns and findings, and the exit code."""
     contents = {
         "columns": COLUMNS,
         "exit_code": exit_code,
-        "hand_ins": [{"path": path, "rows": [_cleaned(row.as_dict()) for row in rows]} for path, rows in hand_ins],
+        "submissions": [
+            {"path": path, "rows": [_cleaned(row.as_dict()) for row in rows]} for path, rows in submissions
+        ],
     }
     return json.dumps(contents, indent=2, allow_nan=False)
 

@@ -1,7 +1,7 @@
-"""The worker process: runs a stranger's code and reports rows to its parent, a line of JSON each.
+"""The worker process: runs submitted code and reports rows to its parent, a line of JSON each.
 
-Started by gradcheck/isolation.py as a script. Before the stranger's first line runs, this process has given up the
-project's folder: its modules can satisfy no import of a hand-in. What the stranger prints goes nowhere.
+Started by gradcheck/subprocess_runner.py as a script. Before the first submitted line runs, this process has given up
+the project's folder: its modules can satisfy no import of a submission. What submitted code prints goes nowhere.
 """
 
 import faulthandler
@@ -26,16 +26,16 @@ def forget_the_project() -> None:
 # This script's own folder is on the path, the project's is not: change that for these imports alone.
 forget_the_project()
 sys.path.insert(0, ROOT)
-import numpy.random  # noqa: E402, F401 (now: a hand-in's own random.py must not come in between)
+import numpy.random  # noqa: E402, F401 (now: a submission's own random.py must not come in between)
 
-from gradcheck import handin  # noqa: E402
-from gradcheck.findings import Row  # noqa: E402
+from gradcheck import submission  # noqa: E402
+from gradcheck.report_rows import Row  # noqa: E402
 
 forget_the_project()
 
 
 class Sink(io.TextIOWrapper):
-    """Where a stranger's prints go: counted, and dropped."""
+    """Where submitted prints go: counted, and dropped."""
 
     def __init__(self):
         super().__init__(open(os.devnull, "wb"), encoding="utf-8", errors="replace")  # noqa: SIM115 (as long as we run)
@@ -74,7 +74,7 @@ def main() -> None:
     process = os.getpid()
 
     def tell(**event) -> None:
-        if os.getpid() != process:  # a fork of the stranger's came back into our loop
+        if os.getpid() != process:  # a fork made by submitted code came back into our loop
             os._exit(1)
         channel.write(json.dumps(event) + "\n")
         channel.flush()
@@ -92,13 +92,13 @@ def main() -> None:
         both = [other for _, other in request["files"]].count(path) > 1
         if path not in loaded:
             begin(file, grace=2.0)  # the alarm in load comes first, where there is one
-            loaded[path] = handin.load(path, request["time_limit"])
+            loaded[path] = submission.load(path, request["time_limit"])
             error = loaded[path][1]
             if error is not None and file not in request["done"]:
-                tell(row=handin.file_row(path, error, part).as_dict())
+                tell(row=submission.file_row(path, error, part).as_dict())
         module, error = loaded[path]
-        relative = handin.imports_relatively(path)
-        for name, cls in handin.find(module, part, both).items():
+        relative = submission.imports_relatively(path)
+        for name, cls in submission.find(module, part, both).items():
             if name in request["done"]:
                 continue
             begin(name)
@@ -106,7 +106,7 @@ def main() -> None:
                 row = Row(name, file, verdict="not checked", hints={"part": part})
                 row.remark("import", f"{file} could not be imported")
             else:
-                row = handin.check_class(part, file, name, cls, columns)
+                row = submission.check_class(part, file, name, cls, columns)
             row.hints["part"] = part
             if relative and cls is not None:
                 row.remark("use", f"{file} imports relatively (from .x import y): that needs a package around it")
@@ -119,7 +119,7 @@ def main() -> None:
                 row.close()
             tell(row=row.as_dict())
     tell(end=True)
-    # Not sys.exit: threads and exit hooks of a stranger would run on.
+    # Not sys.exit: threads and exit hooks of submitted code would run on.
     os._exit(0)
 
 

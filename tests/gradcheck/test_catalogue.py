@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from gradcheck.catalogue import ANY, FACTORS, WRONG, diagnose
-from gradcheck.findings import Row
-from gradcheck.guarded import Guarded
-from gradcheck.layer_rows import _check_value
-from gradcheck.loss_forms import SHAPES, Reduced, batch, find_form
+from gradcheck.check_activation import _check_value
+from gradcheck.check_step import CONFIGS, STEPS, WRONG_STEPS, _compare, walk
+from gradcheck.loss_conventions import SHAPES, Reduced, batch, find_form
 from gradcheck.mistakes_layers import OTHER_FORMS
 from gradcheck.mistakes_losses import OTHER_LOSSES, SCALES
-from gradcheck.steps import CONFIGS, STEPS, WRONG_STEPS, _compare, walk
-from gradcheck.truth import ACTIVATIONS, IN, LOSSES, OUT, N, loss_gradient, loss_value, points, relative_error
+from gradcheck.reference import ACTIVATIONS, IN, LOSSES, OUT, N, loss_gradient, loss_value, points, relative_error
+from gradcheck.report_rows import Row
+from gradcheck.wrapped import Wrapped
 
 
 def layer_case(value: str, out: int = OUT) -> SimpleNamespace:
@@ -133,5 +133,5 @@ def test_another_loss_has_its_own_name(name, key, total):
 def test_other_gelus_have_their_own_name():
     for form in OTHER_FORMS["Gelu.forward"]:
         row, case = Row("Gelu"), layer_case("Gelu.forward")
-        _check_value(row, Guarded, "Gelu", form.wrong(case), ACTIVATIONS["Gelu"][0], case, 1e-6)
+        _check_value(row, Wrapped, "Gelu", form.wrong(case), ACTIVATIONS["Gelu"][0], case, 1e-6)
         assert [finding.mistake for finding in row.findings] == [form.key]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from gradcheck.own import layer_row, loss_row
+from gradcheck.check_project import layer_row, loss_row
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -245,9 +245,9 @@ def test_is_caught_and_named(file, bug, tmp_path):
     assert row.wrong, f"{bug.wrong!r} passes"
     found = [finding.mistake for finding in row.findings]
     if bug.mistake is None:
-        assert any(finding.seen or finding.where for finding in row.findings)
+        assert any(finding.evidence or finding.where for finding in row.findings)
     else:
-        assert bug.mistake in found, [(finding.mistake, finding.says) for finding in row.findings]
+        assert bug.mistake in found, [(finding.mistake, finding.message) for finding in row.findings]
 
 
 def test_the_line_is_named(tmp_path):
@@ -256,7 +256,7 @@ def test_the_line_is_named(tmp_path):
     text = (tmp_path / "layers.py").read_text(encoding="utf-8").splitlines()
     number = next(n for n, line in enumerate(text, 1) if bug.wrong in line)
     assert finding.where == f"layers.py line {number}, in backward: {bug.wrong}"
-    assert finding.seen == "grad_input[0, 1] is 0, true -0.78, at x = 1.23, grad_output = -0.78"
+    assert finding.evidence == "grad_input[0, 1] is 0, true -0.78, at x = 1.23, grad_output = -0.78"
 
 
 def test_every_copy_without_a_bug_is_right(tmp_path):

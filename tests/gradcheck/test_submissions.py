@@ -5,15 +5,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from handing_in import HANDINS, handed_in, mistakes, said, written
+from submissions_helper import SUBMISSIONS, checked_folder, mistakes, said, written
 
-from gradcheck.isolation import check_hand_in
+from gradcheck.subprocess_runner import check_submission
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_python_2():
-    rows = handed_in("python2")
+    rows = checked_folder("python2")
     assert rows["Linear"].verdict == "raises"
     assert said(rows["Linear"]).startswith(
         "this is Python 2: xrange is range in Python 3 layers.py line 16, in forward"
@@ -25,7 +25,7 @@ def test_python_2():
 
 
 def test_stubs_are_no_faults():
-    rows = handed_in("stubs")
+    rows = checked_folder("stubs")
     assert rows["Linear"].verdict == "right"
     assert {name for name, row in rows.items() if row.verdict == "not written yet"} == {
         "Relu",
@@ -42,13 +42,13 @@ def test_stubs_are_no_faults():
 def test_our_modules_never_satisfy_an_import(path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", path)
     monkeypatch.chdir(ROOT)
-    rows = handed_in("helper")
+    rows = checked_folder("helper")
     assert rows["Sigmoid"].verdict == "right"  # by way of its own helper
     assert "No module named 'utils'" in said(rows["loss.py"]) and "line 3" in said(rows["loss.py"])
 
 
 @pytest.mark.parametrize(
-    "name", ["gradcheck", "gradcheck.truth", "network", "training.settings", "load_data", "worker"]
+    "name", ["gradcheck", "gradcheck.reference", "network", "training.settings", "load_data", "worker"]
 )
 def test_no_module_of_ours_is_there(name, tmp_path):
     rows = written(tmp_path, layers=f"import {name}\n")
@@ -72,7 +72,7 @@ def test_a_hand_in_may_have_modules_of_our_names(tmp_path):
 
 
 def test_columns_and_sums_are_remarks():
-    rows = handed_in("columns")
+    rows = checked_folder("columns")
     assert not any(row.wrong for row in rows.values())
     assert "columns" in mistakes(rows["Linear"]) and "no-decay-on-b" in mistakes(rows["Linear"])
     assert "no-half" in mistakes(rows["EuclideanLoss"]) and "columns" in mistakes(rows["EuclideanLoss"])
@@ -81,7 +81,7 @@ def test_columns_and_sums_are_remarks():
 
 
 def test_accidents_become_rows():
-    rows = handed_in("accidents", time_limit=4.0)
+    rows = checked_folder("accidents", time_limit=4.0)
     verdicts = {name: row.verdict for name, row in rows.items()}
     assert verdicts == {
         "Linear": "raises",
@@ -102,7 +102,7 @@ def test_accidents_become_rows():
 
 
 def test_untidy_but_right():
-    rows = handed_in("untidy")
+    rows = checked_folder("untidy")
     assert [row.verdict for row in rows.values() if row.wrong] == []
     assert "update is not written yet" in said(rows["Linear"])
     assert "wants learning_rate=0.1 (guessed here)" in said(rows["Linear"]) and "prints" in mistakes(rows["Linear"])
@@ -115,14 +115,14 @@ def test_untidy_but_right():
 
 
 def test_tabs_do_not_hide_the_other_file():
-    rows = handed_in("tabs")
+    rows = checked_folder("tabs")
     assert "tabs and spaces are mixed" in said(rows["layers.py"]) and "line 10" in said(rows["layers.py"])
     assert "sum" in mistakes(rows["EuclideanLoss"]) and not rows["EuclideanLoss"].wrong
     assert rows["HingeLoss"].verdict == "raises" and "IndexError" in said(rows["HingeLoss"])
 
 
 def test_wrong_hand_in_is_diagnosed():
-    rows = handed_in("wrong")
+    rows = checked_folder("wrong")
     assert {"over-n", "mean-not-sum", "decay-sign", "decay-and-momentum-missing"} <= set(mistakes(rows["Linear"]))
     assert "Linear divides by N what the losses do not" in said(rows["Linear"])
     assert mistakes(rows["Relu"]) == ["writes-argument", "mask-on-grad"]
@@ -136,7 +136,7 @@ def test_wrong_hand_in_is_diagnosed():
 
 
 def test_what_runs_at_import():
-    rows = handed_in("at_import", time_limit=4.0)
+    rows = checked_folder("at_import", time_limit=4.0)
     assert "train_images.npy" in said(rows["layers.py"]) and "line 16" in said(rows["layers.py"])
     assert rows["Relu"].verdict == "right"
     assert rows["loss.py"].verdict == "cannot be imported" and "after 4 s" in said(rows["loss.py"])
@@ -189,7 +189,7 @@ def test_odd_returns_have_their_own_words(line, words, tmp_path):
 )
 def test_files_that_do_not_load(content, words, tmp_path):
     (tmp_path / "layers.py").write_bytes(content)
-    row = check_hand_in(tmp_path / "layers.py", None, 20.0)[0]
+    row = check_submission(tmp_path / "layers.py", None, 20.0)[0]
     assert row.verdict == "cannot be imported" and words in said(row) + row.verdict
 
 
@@ -210,5 +210,5 @@ def test_nothing_is_written_beside_a_hand_in(tmp_path):
 
 
 def test_losses_in_columns_without_layers():
-    rows = {row.name: row for row in check_hand_in(None, HANDINS / "columns" / "loss.py", 20.0)}
+    rows = {row.name: row for row in check_submission(None, SUBMISSIONS / "columns" / "loss.py", 20.0)}
     assert not any(row.wrong for row in rows.values()) and "columns" in mistakes(rows["EuclideanLoss"])

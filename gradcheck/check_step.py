@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradcheck.findings import Row
+from gradcheck.reference import relative_error, sgd
+from gradcheck.report_rows import Row
 from gradcheck.source import is_stub, last_line, line_of
-from gradcheck.truth import relative_error, sgd
 
 SETTINGS = {"batch_size": 5, "max_epoch": 1, "disp_freq": 50, "test_epoch": 1}
 CONFIGS = (
@@ -20,7 +20,7 @@ STEPS = 3
 
 class WrongStep(NamedTuple):
     key: str
-    says: str
+    message: str
     one: Callable  # (p, v, grad, learning_rate, weight_decay, momentum) -> (p, v)
     convention: bool = False  # known under a name: a remark
 
@@ -151,8 +151,8 @@ def check_step(row: Row, start: Callable, gradients: Callable) -> None:
             if is_stub(cls.update):
                 row.absent("step", "update is not written yet: it changes neither W nor b", mistake="not-updated")
             else:
-                says = "update changes neither W nor b: is it assigned to a local name?"
-                row.fault("step", says, mistake="not-updated", where=last_line(cls, "update"))
+                message = "update changes neither W nor b: is it assigned to a local name?"
+                row.fault("step", message, mistake="not-updated", where=last_line(cls, "update"))
             return
         for name in "Wb":
             _compare(
@@ -172,8 +172,8 @@ def _check_two(row: Row, start: Callable, gradients: Callable, config: dict, aft
             with np.errstate(all="ignore"):
                 layer.subject.update(SETTINGS | config)
         if any(relative_error(one.get(name), after[name][number]) > tolerance for name in "Wb"):
-            says = "two layers share what update saved, such as the velocity (class attribute or global)"
-            row.fault("step", says, mistake="shared", where=last_line(type(one.subject), "update"))
+            message = "two layers share what update saved, such as the velocity (class attribute or global)"
+            row.fault("step", message, mistake="shared", where=last_line(type(one.subject), "update"))
             return
 
 
@@ -191,15 +191,15 @@ def _compare(row: Row, cls: type, name: str, before, grads: list, after: np.ndar
             where = last_line(cls, "update")
         if left_out:
             missing = " and no ".join(left_out).replace("_", " ")
-            says = f"update of {name} is wrong: {wrong.says}, and there is no {missing}"
-            row.fault("step", says, mistake=wrong.key, where=where)
+            message = f"update of {name} is wrong: {wrong.message}, and there is no {missing}"
+            row.fault("step", message, mistake=wrong.key, where=where)
             return
         if wrong.key == "decay-missing" and name == "b":
             row.remark("step", "other convention: no weight decay on b", mistake="no-decay-on-b", where=where)
         elif wrong.convention:
-            row.remark("step", f"other convention: {wrong.says}", mistake=wrong.key, where=where)
+            row.remark("step", f"other convention: {wrong.message}", mistake=wrong.key, where=where)
         else:
-            row.fault("step", f"update of {name} is wrong: {wrong.says}", mistake=wrong.key, where=where)
+            row.fault("step", f"update of {name} is wrong: {wrong.message}", mistake=wrong.key, where=where)
         return
     first = np.argwhere(np.abs(after - true) > tolerance * np.abs(true))[0]
     step, index = int(first[0]), tuple(int(i) for i in first[1:])
@@ -208,6 +208,7 @@ def _compare(row: Row, cls: type, name: str, before, grads: list, after: np.ndar
         "step",
         f"update of {name} is not v <- momentum v + (grad + decay {name}), {name} <- {name} - rate v",
         where=where,
-        seen=f"after step {step + 1}, {name}{list(index)} is {after[step][index]:.6g}, true {true[step][index]:.6g}, "
+        evidence=f"after step {step + 1}, {name}{list(index)} is {after[step][index]:.6g}, "
+        f"true {true[step][index]:.6g}, "
         f"with {settings}, first {before[index]:g}, gradients {', '.join(f'{g[index]:g}' for g in grads[: step + 1])}",
     )

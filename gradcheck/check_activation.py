@@ -7,13 +7,10 @@ from types import SimpleNamespace
 import numpy as np
 
 from gradcheck.catalogue import diagnose, named
+from gradcheck.check_batches import check_other_batches
 from gradcheck.errors import plain
-from gradcheck.findings import Row, Unusable, first_difference, report
-from gradcheck.guarded import Guarded
 from gradcheck.mistakes_layers import OTHER_FORMS
-from gradcheck.other_batches import check_other_batches
-from gradcheck.source import line_of
-from gradcheck.truth import (
+from gradcheck.reference import (
     ACTIVATIONS,
     CUBIC,
     IN,
@@ -28,6 +25,9 @@ from gradcheck.truth import (
     sigmoid,
     sigmoid_slope,
 )
+from gradcheck.report_rows import Row, Unusable, first_difference, report
+from gradcheck.source import line_of
+from gradcheck.wrapped import Wrapped
 
 EDGES = np.array([[-1000.0, 1000.0, -100.0], [100.0, -1000.0, 30.0], [-30.0, 0.0, 1000.0]])
 
@@ -47,7 +47,7 @@ def expect_slopes(true: np.ndarray) -> None:
 def check_activation(row: Row, make: Callable, name: str, known: bool = True) -> None:
     """Relu, Sigmoid, Gelu; with known=False any layer that works on (N, features) and keeps its shape."""
     right, slope = ACTIVATIONS.get(name, (None, None))
-    layer = Guarded(make(), row)
+    layer = Wrapped(make(), row)
     cls = type(layer.subject)
     x, g, before_x, before_g = (points(seed, N, IN) for seed in (1, 2, 3, 4))
     with row.stage("gradient"):
@@ -92,11 +92,11 @@ def check_activation(row: Row, make: Callable, name: str, known: bool = True) ->
     if row.error is None:
         return
     with row.stage("finite"):
-        _check_finite(row, Guarded(make(), row), name, right)
+        _check_finite(row, Wrapped(make(), row), name, right)
     with row.stage("float32"):
-        check_float32(row, Guarded(make(), row), x[:, :IN], g)
+        check_float32(row, Wrapped(make(), row), x[:, :IN], g)
     with row.stage("arguments"):
-        check_own_arrays(row, Guarded(make(), row), x, g)
+        check_own_arrays(row, Wrapped(make(), row), x, g)
 
 
 def _check_value(row: Row, cls: type, name: str, output, right: Callable, case, tolerance: float) -> None:
@@ -107,7 +107,7 @@ def _check_value(row: Row, cls: type, name: str, output, right: Callable, case, 
         return
     other = named(output, OTHER_FORMS.get(f"{name}.forward", []), case, tolerance)
     if other:
-        row.remark("agreement", f"other convention: forward is {other.says}", mistake=other.key)
+        row.remark("agreement", f"other convention: forward is {other.message}", mistake=other.key)
         return
     value = SimpleNamespace(**{**vars(case), "true": expected})
     found = diagnose(f"{name}.forward", output, value, tolerance)
@@ -119,15 +119,19 @@ def _report(row: Row, column: str, cls, method: str, what: str, found, theirs, c
         given = f"x = {case.x[index]:g}"
         return given if what == "forward" else f"{given}, grad_output = {case.g[index]:g}"
 
-    seen = first_difference(what, theirs, case.true, inputs, tolerance)
+    evidence = first_difference(what, theirs, case.true, inputs, tolerance)
     error, constants = relative_error(theirs, case.true), (None, "gelu-constants", "constant-factor")
     if error < ROUNDED and row.name == "Gelu" and getattr(found, "key", None) in constants:
         method_is = f"{method} is right to {int(-math.log10(error))} digits"
         row.remark(
-            column, f"{method_is}: its constants are rounded", mistake="rounded", where=line_of(cls, method), seen=seen
+            column,
+            f"{method_is}: its constants are rounded",
+            mistake="rounded",
+            where=line_of(cls, method),
+            evidence=evidence,
         )
         return
-    report(row, column, what if what == "forward" else "backward", found, line_of(cls, method), seen)
+    report(row, column, what if what == "forward" else "backward", found, line_of(cls, method), evidence)
 
 
 def _differentiated(name: str, theirs: np.ndarray, case):
@@ -145,7 +149,7 @@ def _differentiated(name: str, theirs: np.ndarray, case):
             if missed > 0 and np.abs(theirs - quotient).max() < 0.01 * missed:
                 return SimpleNamespace(
                     key="numerical-differentiation",
-                    says=f"it is a difference quotient with h = {h:g}: inexact and slow, write the derivative",
+                    message=f"it is a difference quotient with h = {h:g}: inexact and slow, write the derivative",
                 )
     return None
 
@@ -153,12 +157,12 @@ def _differentiated(name: str, theirs: np.ndarray, case):
 def _check_next_batch(row: Row, make: Callable, batches: list, backwards: list, tolerance: float) -> None:
     """The gradient is right: is it, with the first batch of a new layer, a smaller one, and beside another layer?"""
 
-    def run(layer: Guarded, given: tuple, forward: bool = True) -> list[np.ndarray]:
+    def run(layer: Wrapped, given: tuple, forward: bool = True) -> list[np.ndarray]:
         output = [layer.array("forward", given[0])] if forward else []
         return [layer.array("backward", given[1]), *output]
 
     small = tuple(array[:2] for array in batches[0])
-    check_other_batches(row, lambda: Guarded(make(), row), run, [*batches, small], backwards, tolerance)
+    check_other_batches(row, lambda: Wrapped(make(), row), run, [*batches, small], backwards, tolerance)
 
 
 def _inner(x: np.ndarray) -> np.ndarray:
@@ -166,7 +170,7 @@ def _inner(x: np.ndarray) -> np.ndarray:
 
 
 EXP_GELU = "tanh as a quotient of exp"
-# Forms that fail at large inputs: where a hand-in fails at the same ones, they are named.
+# Forms that fail at large inputs: where a submission fails at the same ones, they are named.
 UNSTABLE = {
     "Sigmoid": (
         ("forward", "overflow-sigmoid", lambda x: np.exp(x) / (1 + np.exp(x)), "exp(x) / (1 + exp(x))"),
@@ -189,7 +193,7 @@ STABLE = {
 }
 
 
-def _check_finite(row: Row, layer: Guarded, name: str, right: Callable | None) -> None:
+def _check_finite(row: Row, layer: Wrapped, name: str, right: Callable | None) -> None:
     # An extra layer may well be exp(x): infinite at 1000, and right.
     note = row.fault if name in ACTIVATIONS else row.remark
     cls = type(layer.subject)
@@ -201,19 +205,19 @@ def _check_finite(row: Row, layer: Guarded, name: str, right: Callable | None) -
             if np.isfinite(values).all():
                 continue
             at = EDGES[tuple(np.argwhere(~np.isfinite(values))[0])]
-            mistake, says = "not-finite", ""
+            mistake, message = "not-finite", ""
             for when, key, naive, form in UNSTABLE.get(name, ()):
                 with np.errstate(all="ignore"):
                     same = np.array_equal(np.isfinite(naive(edges)), np.isfinite(values))
                 if when == method and same:
-                    mistake, says = key, f", as is {form} there (inf / inf): {STABLE[name]}"
+                    mistake, message = key, f", as is {form} there (inf / inf): {STABLE[name]}"
                     break
             else:
-                says = f": {STABLE[name]}" if name in STABLE else ""
+                message = f": {STABLE[name]}" if name in STABLE else ""
             bad = values[tuple(np.argwhere(~np.isfinite(values))[0])]
             note(
                 "finite",
-                f"{method} is {bad} at x = {at:g}{says}",
+                f"{method} is {bad} at x = {at:g}{message}",
                 mistake=mistake,
                 where=line_of(cls, method),
             )
@@ -221,14 +225,14 @@ def _check_finite(row: Row, layer: Guarded, name: str, right: Callable | None) -
         if right is not None and not row.has("fault") and not row.has("remark", "agreement"):
             expected = right(EDGES)
             if relative_error(output, expected) > 1e-4:
-                seen = first_difference("forward", output, expected, lambda i: f"x = {EDGES[i]:g}", 1e-4)
+                evidence = first_difference("forward", output, expected, lambda i: f"x = {EDGES[i]:g}", 1e-4)
                 row.fault(
-                    "finite", f"forward is finite but wrong at large inputs: {seen}", where=line_of(cls, "forward")
+                    "finite", f"forward is finite but wrong at large inputs: {evidence}", where=line_of(cls, "forward")
                 )
                 return
 
 
-def check_float32(row: Row, layer: Guarded, x: np.ndarray, g: np.ndarray) -> None:
+def check_float32(row: Row, layer: Wrapped, x: np.ndarray, g: np.ndarray) -> None:
     """float32 in -> float32 out, forward and backward."""
     output = layer.array("forward", x.astype(np.float32))
     grad = layer.array("backward", g.astype(np.float32))
@@ -247,7 +251,7 @@ def is_wide(array: np.ndarray) -> bool:
     return array.dtype != np.float32
 
 
-def check_own_arrays(row: Row, layer: Guarded, x: np.ndarray, g: np.ndarray) -> None:
+def check_own_arrays(row: Row, layer: Wrapped, x: np.ndarray, g: np.ndarray) -> None:
     """The array that forward returned stays what it was: a training loop may keep it."""
     kept = layer.call("forward", x)
     copy = np.array(kept)

@@ -5,12 +5,12 @@ import inspect
 import numpy as np
 
 from gradcheck.errors import plain
-from gradcheck.findings import NotWritten, Row, Unusable
+from gradcheck.reference import IN, OUT
+from gradcheck.report_rows import NotWritten, Row, Unusable
 from gradcheck.source import first_line, is_stub, last_line, line_of
-from gradcheck.truth import IN, OUT
 
 
-class Guarded:
+class Wrapped:
     """An object under test: it gets a copy of every array, and every copy is compared afterwards.
 
     With columns, the object takes and gives arrays with a sample in each column; here they stay in rows.
@@ -42,8 +42,8 @@ class Guarded:
             cls = type(self.subject)
             if is_stub(getattr(cls, method)):
                 raise NotWritten(method)
-            says = f"{method} returns None: its return is missing"
-            raise Unusable(says, mistake="return-missing", where=last_line(cls, method))
+            message = f"{method} returns None: its return is missing"
+            raise Unusable(message, mistake="return-missing", where=last_line(cls, method))
         return result
 
     def _expects(self, method: str, arrays: tuple) -> list[str]:
@@ -57,8 +57,8 @@ class Guarded:
         except TypeError:
             given = "(input, target)" if len(arrays) == 2 else "(input)" if method == "forward" else "(grad_output)"
             where = first_line(type(self.subject), method)
-            says = f"{method} takes {signature}, not {given}"
-            raise Unusable(says, mistake="signature", where=where) from None
+            message = f"{method} takes {signature}, not {given}"
+            raise Unusable(message, mistake="signature", where=where) from None
         return list(signature.parameters)
 
     def array(self, method: str, *arrays: np.ndarray) -> np.ndarray:
@@ -75,7 +75,7 @@ class Guarded:
         return np.array(result.T if self.columns else result, order="C")
 
 
-class LinearAdapter(Guarded):
+class LinearAdapter(Wrapped):
     """A Linear in whichever orientation: W (in, out) and a sample in each row, to those who look through this."""
 
     def __init__(self, subject, row: Row):

@@ -5,11 +5,11 @@ from types import SimpleNamespace
 import numpy as np
 
 from gradcheck.errors import plain
-from gradcheck.findings import Row, Unusable, numbers
-from gradcheck.guarded import Guarded
 from gradcheck.mistakes_losses import KNOWN_VARIANTS, OTHER_LOSSES, SCALES
+from gradcheck.reference import is_coarse, loss_value, one_hot, points, relative_error, softmax
+from gradcheck.report_rows import Row, Unusable, numbers
 from gradcheck.source import line_of
-from gradcheck.truth import is_coarse, loss_value, one_hot, points, relative_error, softmax
+from gradcheck.wrapped import Wrapped
 
 SHAPES = ((5, 7), (3, 4))  # two batches: a factor of N is told from one of 5
 # What people add to a probability before its logarithm.
@@ -22,7 +22,7 @@ def batch(name: str, shape: tuple[int, int], seed: int = 1) -> tuple[np.ndarray,
     return points(seed, *shape, spread=SPREAD.get(name, 1.5)), one_hot(seed + 10, *shape)
 
 
-class Reduced(Guarded):
+class Reduced(Wrapped):
     """A loss whose forward is a number, even where it gives one per sample: reduce makes one of them."""
 
     reduce = staticmethod(np.mean)
@@ -93,8 +93,10 @@ def wants_labels(row: Row, loss: Reduced, name: str) -> bool:
     true = loss_value(name, o, t)
     if not np.isclose([value, value / len(o)], true, rtol=1e-4).any():
         return False
-    says = "the target is taken as class numbers: the assignment gives one-hot rows (target.argmax(axis=1) turns them)"
-    row.fault("agreement", says, mistake="labels", where=line_of(type(loss.subject), "forward"))
+    message = (
+        "the target is taken as class numbers: the assignment gives one-hot rows (target.argmax(axis=1) turns them)"
+    )
+    row.fault("agreement", message, mistake="labels", where=line_of(type(loss.subject), "forward"))
     return True
 
 
@@ -222,6 +224,6 @@ def _report_value(row: Row, loss: Reduced, name: str) -> None:
         "agreement",
         "forward is not the loss of the assignment, nor that under a known convention",
         where=line_of(type(loss.subject), "forward"),
-        seen=f"for one sample, o = {numbers(o)}, t = {numbers(t)}: {loss.value(o, t):.6g}, "
+        evidence=f"for one sample, o = {numbers(o)}, t = {numbers(t)}: {loss.value(o, t):.6g}, "
         f"true {loss_value(name, o, t):.6g}",
     )

@@ -1,11 +1,11 @@
-"""Hand-ins for the tests of the checker: those in tests/gradcheck/submissions, and files that a test writes."""
+"""Submissions for the tests of the checker: those in tests/gradcheck/submissions, and files that a test writes."""
 
 from pathlib import Path
 
-from gradcheck.findings import Row
-from gradcheck.isolation import check_hand_in
+from gradcheck.report_rows import Row
+from gradcheck.subprocess_runner import check_submission
 
-HANDINS = Path(__file__).resolve().parent / "submissions"
+SUBMISSIONS = Path(__file__).resolve().parent / "submissions"
 
 # Classes to be filled in: a name, the body of forward, the body of backward.
 LAYER = """
@@ -38,9 +38,9 @@ class {}:
 """
 
 
-def handed_in(name: str, time_limit: float = 20.0) -> dict[str, Row]:
-    folder = HANDINS / name
-    rows = check_hand_in(folder / "layers.py", folder / "loss.py", time_limit)
+def checked_folder(name: str, time_limit: float = 20.0) -> dict[str, Row]:
+    folder = SUBMISSIONS / name
+    rows = check_submission(folder / "layers.py", folder / "loss.py", time_limit)
     return {row.name: row for row in rows}
 
 
@@ -48,11 +48,11 @@ def written(folder: Path, **files: str) -> dict[str, Row]:
     for name, text in files.items():
         (folder / f"{name}.py").write_text(text, encoding="utf-8")
     paths = [folder / f"{name}.py" if name in files else None for name in ("layers", "loss")]
-    return {row.name: row for row in check_hand_in(*paths, 20.0)}
+    return {row.name: row for row in check_submission(*paths, 20.0)}
 
 
 def said(row: Row) -> str:
-    return " | ".join(" ".join(filter(None, (f.says, f.where, f.seen))) for f in row.findings)
+    return " | ".join(" ".join(filter(None, (f.message, f.where, f.evidence))) for f in row.findings)
 
 
 def mistakes(row: Row) -> list[str | None]:

@@ -6,13 +6,13 @@ from types import SimpleNamespace
 import numpy as np
 
 from gradcheck.catalogue import diagnose
-from gradcheck.findings import NotWritten, Row, Unusable, first_difference, numbers, report
-from gradcheck.guarded import LinearAdapter
-from gradcheck.layer_rows import COARSE, FINE, SINGLE, check_float32, check_own_arrays, is_wide
-from gradcheck.other_batches import check_other_batches
+from gradcheck.check_activation import COARSE, FINE, SINGLE, check_float32, check_own_arrays, is_wide
+from gradcheck.check_batches import check_other_batches
+from gradcheck.check_step import check_step
+from gradcheck.reference import IN, OUT, N, central_differences, is_coarse, points, relative_error
+from gradcheck.report_rows import NotWritten, Row, Unusable, first_difference, numbers, report
 from gradcheck.source import line_of
-from gradcheck.steps import check_step
-from gradcheck.truth import IN, OUT, N, central_differences, is_coarse, points, relative_error
+from gradcheck.wrapped import LinearAdapter
 
 
 def check_linear(row: Row, make: Callable) -> None:
@@ -94,8 +94,8 @@ def _check_linear_gradients(row: Row, make: Callable, layer: LinearAdapter, x: n
             case.with_old_input = before_x.T @ g
         found = diagnose(f"Linear.{name}", value, case, tolerance)
         where = line_of(cls, "backward", None if name == "grad_input" else name)
-        seen = first_difference(name, value, true[name], _linear_inputs(name, case), tolerance)
-        report(row, "gradient", name, found, where, seen)
+        evidence = first_difference(name, value, true[name], _linear_inputs(name, case), tolerance)
+        report(row, "gradient", name, found, where, evidence)
         if found:
             row.hints[name] = found.key
     if not row.has("fault"):
@@ -166,8 +166,8 @@ def _check_linear_value(row: Row, cls: type, output: np.ndarray, case, tolerance
         return
     value = SimpleNamespace(**vars(case), true=expected)
     found = diagnose("Linear.forward", output, value, tolerance)
-    seen = first_difference("forward", output, expected, _linear_inputs("forward", case), tolerance)
-    report(row, "agreement", "forward", found, line_of(cls, "forward"), seen)
+    evidence = first_difference("forward", output, expected, _linear_inputs("forward", case), tolerance)
+    report(row, "agreement", "forward", found, line_of(cls, "forward"), evidence)
 
 
 def _linear_inputs(name: str, case) -> Callable:
@@ -275,8 +275,8 @@ def _check_start(row: Row, make: Callable) -> None:
     if not one.any():
         row.remark("start", "W starts at zero although init_std is not: all hidden units stay alike", mistake="w-zero")
     elif np.array_equal(one, two):
-        says = "two layers start with the same W: a seed is set in the constructor"
-        row.remark("start", says, mistake="seed-in-constructor")
+        message = "two layers start with the same W: a seed is set in the constructor"
+        row.remark("start", message, mistake="seed-in-constructor")
     elif not 0.085 < deviation < 0.115 or abs(mean) > 0.02:
-        says = f"W starts with mean {mean:.2g} and standard deviation {deviation:.2g} for an init_std of 0.1"
-        row.remark("start", says, mistake="start-spread")
+        message = f"W starts with mean {mean:.2g} and standard deviation {deviation:.2g} for an init_std of 0.1"
+        row.remark("start", message, mistake="start-spread")

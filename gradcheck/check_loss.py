@@ -6,18 +6,18 @@ from types import SimpleNamespace
 import numpy as np
 
 from gradcheck.catalogue import diagnose
-from gradcheck.findings import NotWritten, Row, Unusable, first_difference, numbers
-from gradcheck.layer_rows import COARSE, FINE, SINGLE, expect_slopes
-from gradcheck.loss_forms import SHAPES, SPREAD, Form, Reduced, batch, find_form, wants_labels
+from gradcheck.check_activation import COARSE, FINE, SINGLE, expect_slopes
+from gradcheck.loss_conventions import SHAPES, SPREAD, Form, Reduced, batch, find_form, wants_labels
 from gradcheck.mistakes_losses import SCALES
+from gradcheck.reference import central_differences, is_coarse, loss_gradient, loss_value, relative_error
+from gradcheck.report_rows import NotWritten, Row, Unusable, first_difference, numbers
 from gradcheck.source import line_of
-from gradcheck.truth import central_differences, is_coarse, loss_gradient, loss_value, relative_error
 
 
 def check_loss(row: Row, make: Callable, name: str, columns_elsewhere: bool | None = None) -> None:
     """name: one of LOSSES, or another for a loss that the assignment does not know (backward against forward alone).
 
-    columns_elsewhere: whether the layers of the same hand-in keep samples in columns, None if that is not known.
+    columns_elsewhere: whether the layers of the same submission keep samples in columns, None if that is not known.
     """
     loss = Reduced(make(), row)
     cls = type(loss.subject)
@@ -111,18 +111,18 @@ def _check_gradient(row: Row, make: Callable, loss: Reduced, name: str, o, t, fo
         if row.has("fault", "agreement"):
             return
     found = diagnose(f"{name}.grad_input", theirs / factor, case, tolerance)
-    says = "backward is wrong" + (f": {found.says}" if found else "")
+    message = "backward is wrong" + (f": {found.message}" if found else "")
     if form and form.key != "mean":
         own = [words for _, scale, words, _ in SCALES if _same(theirs, scale(n, k) * expected, tolerance)]
-        says = f"forward and backward disagree: forward is {form.words}" + (
-            f"; backward is that of {own[0]}" if own else f", and {says}"
+        message = f"forward and backward disagree: forward is {form.words}" + (
+            f"; backward is that of {own[0]}" if own else f", and {message}"
         )
     row.fault(
         "gradient",
-        says,
+        message,
         mistake=found.key if found else None,
         where=line_of(cls, "backward"),
-        seen=first_difference(
+        evidence=first_difference(
             "backward",
             theirs,
             true,
@@ -201,7 +201,7 @@ def _check_finite(row: Row, loss: Reduced, name: str, form: Form | None) -> None
         bad = [f"{m} is {v}" for m, v in (("forward", value), ("backward", grad)) if not np.isfinite(v).all()]
         if not bad:
             continue
-        says, key = "", "not-finite"
+        message, key = "", "not-finite"
         if name == "SoftmaxCrossEntropyLoss":
             # exp overflows: backward falls with forward. If backward holds, only the logarithm of 0 is left.
             # With one sample, the largest output of the batch is that of its row.
@@ -209,11 +209,11 @@ def _check_finite(row: Row, loss: Reduced, name: str, form: Form | None) -> None
             alone = loss.array("backward", o[:1].astype(dtype), t[:1].astype(dtype))
             key = "log-of-zero" if np.isfinite(grad).all() else "overflow-softmax"
             key = "underflow-softmax" if key == "overflow-softmax" and np.isfinite(alone).all() else key
-            says = NOT_FINITE[key]
+            message = NOT_FINITE[key]
         method = bad[-1].split()[0]
         texts = [f"{m} is not finite" for m in ("forward", "backward") if any(b.startswith(m) for b in bad)]
         where = line_of(cls, method)
-        row.fault("finite", f"{' and '.join(texts)} at outputs of ±1000{says}", mistake=key, where=where)
+        row.fault("finite", f"{' and '.join(texts)} at outputs of ±1000{message}", mistake=key, where=where)
         return
     if form is None or name == "SoftmaxCrossEntropyLoss" or row.has("fault"):
         return

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 
 from gradcheck.errors import describe, innermost
-from gradcheck.truth import relative_errors
+from gradcheck.reference import relative_errors
 
 # Column of the table -> what it promises.
 COLUMNS = {
@@ -29,8 +29,8 @@ class NotWritten(Exception):
 class Unusable(Exception):
     """What a method returns or an attribute holds cannot be checked; the message says why, in full."""
 
-    def __init__(self, says: str, **more):
-        super().__init__(says)
+    def __init__(self, message: str, **more):
+        super().__init__(message)
         self.more = more  # mistake and where, as in a Finding
 
 
@@ -38,10 +38,10 @@ class Unusable(Exception):
 class Finding:
     kind: str  # fault, remark or absent
     column: str
-    says: str
+    message: str
     mistake: str | None = None  # key of the catalogue
     where: str | None = None  # file, line and code
-    seen: str | None = None  # first element that differs, theirs and the true one, the inputs that show it
+    evidence: str | None = None  # first element that differs, theirs and the true one, the inputs that show it
 
 
 @dataclass
@@ -60,19 +60,19 @@ class Row:
     def ok(self, column: str) -> None:
         self.columns.setdefault(column, "ok")
 
-    def fault(self, column: str, says: str, **more) -> None:
-        self._add(Finding("fault", column, says, **more))
+    def fault(self, column: str, message: str, **more) -> None:
+        self._add(Finding("fault", column, message, **more))
 
-    def remark(self, column: str, says: str, **more) -> None:
-        self._add(Finding("fault" if self.strict else "remark", column, says, **more))
+    def remark(self, column: str, message: str, **more) -> None:
+        self._add(Finding("fault" if self.strict else "remark", column, message, **more))
 
-    def absent(self, column: str, says: str, **more) -> None:
-        self._add(Finding("fault" if self.strict else "absent", column, says, **more))
+    def absent(self, column: str, message: str, **more) -> None:
+        self._add(Finding("fault" if self.strict else "absent", column, message, **more))
 
     def _add(self, finding: Finding) -> None:
         if finding.column in COLUMNS and self.columns.get(finding.column) != "fault" and finding.kind != "absent":
             self.columns[finding.column] = finding.kind
-        if finding.says not in [other.says for other in self.findings]:
+        if finding.message not in [other.message for other in self.findings]:
             self.findings.append(finding)
 
     def has(self, kind: str, column: str | None = None) -> bool:
@@ -91,11 +91,11 @@ class Row:
             self.fault(column, str(error), **error.more)
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # SystemExit too: a stranger's sys.exit() is a finding, not an order
+        except BaseException as error:  # SystemExit too: submitted sys.exit() is a finding, not an order
             if not self.has("fault") and column in ("gradient", "agreement"):
                 self.verdict = "raises"
-            says, where = describe(error)
-            self.fault(column, says, where=where)
+            message, where = describe(error)
+            self.fault(column, message, where=where)
         else:
             if not self.has("absent", column):
                 self.ok(column)
@@ -131,10 +131,10 @@ class Row:
         return cls(**row)
 
 
-def report(row: Row, column: str, what: str, found, where: str | None, seen: str) -> None:
+def report(row: Row, column: str, what: str, found, where: str | None, evidence: str) -> None:
     """A wrong value: what it is, the diagnosis (None: none fits), the line, and the first element that differs."""
-    says = f"{what} is wrong" + (f": {found.says}" if found else "")
-    row.fault(column, says, mistake=found.key if found else None, where=where, seen=seen)
+    message = f"{what} is wrong" + (f": {found.message}" if found else "")
+    row.fault(column, message, mistake=found.key if found else None, where=where, evidence=evidence)
 
 
 def first_difference(what: str, theirs: np.ndarray, true: np.ndarray, inputs: Callable, tolerance: float) -> str:

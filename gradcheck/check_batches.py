@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 
 from gradcheck.errors import describe
-from gradcheck.findings import Row
-from gradcheck.truth import relative_error
+from gradcheck.reference import relative_error
+from gradcheck.report_rows import Row
 
 SHARED = "two layers share what {} saved (class attribute or global): keep it in self"
 
@@ -30,8 +30,8 @@ def check_other_batches(row: Row, new: Callable, run: Callable, batches: list, t
     try:
         small = run(layer, batches[2])
     except Exception as error:
-        says, where = describe(error)
-        row.fault("gradient", f"a second, smaller batch {says}", mistake="fixed-batch", where=where)
+        message, where = describe(error)
+        row.fault("gradient", f"a second, smaller batch {message}", mistake="fixed-batch", where=where)
         return
     if not _same(small, true[2] if len(true) > 2 else run(new(), batches[2]), tolerance):
         row.fault("gradient", "it is wrong when the last batch is smaller than the ones before", mistake="stale")

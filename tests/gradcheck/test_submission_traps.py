@@ -1,11 +1,11 @@
-"""Hand-ins that a checker is easily wrong about: what looks unwritten, passes by luck, or only seems wrong."""
+"""Submissions that a checker is easily wrong about: what looks unwritten, passes by luck, or only seems wrong."""
 
 import signal
 
 import pytest
-from handing_in import LAYER, LOSS, mistakes, said, written
+from submissions_helper import LAYER, LOSS, mistakes, said, written
 
-from gradcheck.isolation import check_hand_in
+from gradcheck.subprocess_runner import check_submission
 
 LINEAR = """
 import numpy as np
@@ -153,10 +153,10 @@ def test_losses_in_layers_py_are_checked(tmp_path):
     assert rows["HingeLoss"].verdict == "missing" and said(rows["HingeLoss"]) == "loss.py is not there"
     assert rows["CubicLoss"].wrong and len(rows) == 9
     file = tmp_path / "layers.py"
-    again = check_hand_in(file, file, 20.0)  # for --layers and --loss too
+    again = check_submission(file, file, 20.0)  # for --layers and --loss too
     assert [row.name for row in again] == [*rows] and again[5].file == "layers.py"
     file.write_text(text + "import os; os._exit(3)\n")
-    assert [row.verdict for row in check_hand_in(file, file, 20.0)] == ["cannot be imported"] + ["not checked"] * 7
+    assert [row.verdict for row in check_submission(file, file, 20.0)] == ["cannot be imported"] + ["not checked"] * 7
 
 
 def test_relative_imports(tmp_path):
@@ -174,7 +174,7 @@ def test_relative_imports(tmp_path):
 def test_training_at_the_end_of_a_file_hides_no_class(tmp_path):
     text = LAYER.format("Relu", "self.x = input; return np.maximum(input, 0)", "return grad_output * (self.x > 0)")
     (tmp_path / "layers.py").write_text(text + "while True:\n    pass\n")
-    rows = {row.name: row for row in check_hand_in(tmp_path / "layers.py", None, 0.5)}
+    rows = {row.name: row for row in check_submission(tmp_path / "layers.py", None, 0.5)}
     assert rows["Relu"].verdict == "right" and rows["layers.py"].wrong
     assert 'still running after 0.5 s: put training under if __name__ == "__main__":' in said(rows["layers.py"])
 

@@ -1,7 +1,7 @@
-"""What the checker says of a hand-in is true and names what is wrong: losses, constants, extremes, extra classes."""
+"""What the checker says of a submission is true and names what is wrong: losses, constants, extremes, extra classes."""
 
 import pytest
-from handing_in import LAYER, LOSS, mistakes, said, written
+from submissions_helper import LAYER, LOSS, mistakes, said, written
 
 import check_gradients
 from utils import FileError
@@ -94,7 +94,7 @@ def test_rounded_constants_are_a_remark_with_enough_digits(tmp_path):
         return grad_output * (0.5 * t + (0.0535161 * self.x**3 + 0.398942 * self.x) * (1 - t**2) + 0.5)"""
     row = layer(tmp_path, "Gelu", forward, backward)
     assert not row.wrong and "right to 5 digits: its constants are rounded" in said(row)
-    seen = next(finding.seen for finding in row.findings if finding.mistake == "rounded")
+    seen = next(finding.evidence for finding in row.findings if finding.mistake == "rounded")
     theirs, true = seen.split(" is ")[1].split(", at")[0].split(", true ")
     assert theirs != true
 

@@ -1,4 +1,4 @@
-"""A hand-in from the inside, in the worker process: its files loaded, its classes found, made and checked."""
+"""A submission from the inside, in the worker process: its files loaded, its classes found, made and checked."""
 
 import ast
 import importlib.util
@@ -13,13 +13,13 @@ from types import ModuleType
 
 import numpy as np
 
+from gradcheck.check_activation import check_activation, check_extra
+from gradcheck.check_linear import check_linear
+from gradcheck.check_loss import check_loss
 from gradcheck.errors import StillRunning, describe, plain
-from gradcheck.findings import Row
-from gradcheck.layer_rows import check_activation, check_extra
-from gradcheck.linear_rows import check_linear
-from gradcheck.loss_forms import batch
-from gradcheck.loss_rows import check_loss
-from gradcheck.truth import CLASSES, LOSSES
+from gradcheck.loss_conventions import batch
+from gradcheck.reference import CLASSES, LOSSES
+from gradcheck.report_rows import Row
 
 # Softmax and hinge show the orientation of a batch, which the Euclidean loss alone may hide.
 ORDER = ("SoftmaxCrossEntropyLoss", "HingeLoss", "EuclideanLoss")
@@ -48,11 +48,11 @@ def load(path: str, time_limit: float = 10.0) -> tuple[ModuleType, BaseException
     """Run a file as the module of its name. What it defined before it failed stays usable, for other files too."""
     name = os.path.splitext(os.path.basename(path))[0]
     # `from .utils import x` looks into the folder, as if it were a package.
-    package = sys.modules.setdefault("handin", ModuleType("handin"))
+    package = sys.modules.setdefault("submitted", ModuleType("submitted"))
     package.__path__ = [os.path.dirname(path)]
-    spec = importlib.util.spec_from_file_location("handin." + name, path)
+    spec = importlib.util.spec_from_file_location("submitted." + name, path)
     module = importlib.util.module_from_spec(spec)
-    names = [key for key in (name, "handin." + name) if key not in sys.modules]
+    names = [key for key in (name, "submitted." + name) if key not in sys.modules]
     sys.modules.update(dict.fromkeys(names, module))
     try:
         with _alarm(time_limit):
@@ -99,8 +99,8 @@ def file_row(path: str, error: BaseException, part: str) -> Row:
     """The row of a file that did not run to its end."""
     file = os.path.basename(path)
     row = Row(file, file, verdict="cannot be imported", hints={"part": part})
-    says, where = describe(error)
-    row.fault("import", says, where=where)
+    message, where = describe(error)
+    row.fault("import", message, where=where)
     return row.close()
 
 
@@ -190,10 +190,10 @@ def constructor(cls: type, row: Row, *classic: str) -> Callable:
     return lambda *values: cls(**{name: values[index] for name, index in given.items()}, **guessed)
 
 
-# A hand-in may have set NumPy to raise: our own arithmetic must not.
+# A submission may have set NumPy to raise: our own arithmetic must not.
 @np.errstate(all="ignore")
 def check_class(part: str, file: str, name: str, cls: type | None, columns: bool | None) -> Row:
-    """The row of one class of the hand-in; cls None: it is missing."""
+    """The row of one class of the submission; cls None: it is missing."""
     row = Row(name, file)
     if cls is None:
         row.verdict = "missing"

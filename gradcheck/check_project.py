@@ -5,14 +5,14 @@ from types import ModuleType, SimpleNamespace
 
 import numpy as np
 
+from gradcheck.check_activation import check_activation
+from gradcheck.check_linear import check_linear
+from gradcheck.check_loss import check_loss
+from gradcheck.check_step import CONFIGS, SETTINGS, STEPS
 from gradcheck.errors import describe
-from gradcheck.findings import Row, first_difference
-from gradcheck.layer_rows import check_activation
-from gradcheck.linear_rows import check_linear
-from gradcheck.loss_rows import check_loss
-from gradcheck.steps import CONFIGS, SETTINGS, STEPS
-from gradcheck.truth import ACTIVATIONS as TRUE
-from gradcheck.truth import CLASSES, LOSSES, central_differences, loss_value, one_hot, points, relative_error, sgd
+from gradcheck.reference import ACTIVATIONS as TRUE
+from gradcheck.reference import CLASSES, LOSSES, central_differences, loss_value, one_hot, points, relative_error, sgd
+from gradcheck.report_rows import Row, first_difference
 
 SIZES = {0: (12, 5), 1: (12, 7, 5), 2: (12, 7, 6, 5)}
 SAMPLES = 6
@@ -95,8 +95,8 @@ def network_row(modules: SimpleNamespace, hidden: int, activation: str, loss_nam
         theirs = _gradient(network, loss, x, t)
         row.error = relative_error(theirs, true)
         if row.error > 1e-6:
-            seen = first_difference("grads", theirs, true, lambda i: f"parameter {start[i]:g}", 1e-6)
-            row.fault("gradient", "the gradient of the whole network is wrong", seen=seen)
+            evidence = first_difference("grads", theirs, true, lambda i: f"parameter {start[i]:g}", 1e-6)
+            row.fault("gradient", "the gradient of the whole network is wrong", evidence=evidence)
     if row.error is None:
         return row.close()
     with row.stage("finite"):
@@ -125,7 +125,7 @@ def network_row(modules: SimpleNamespace, hidden: int, activation: str, loss_nam
         if relative_error(np.array(twice), np.array(once)) > 1e-9:
             row.fault("mean", "the same batch twice over has another loss or gradient: it is no mean", mistake="sum")
     with row.stage("agreement"):
-        # Forward against the formulas of truth.py: the gradient column only says that backward fits it.
+        # Forward against the formulas of reference.py: the gradient column only message that backward fits it.
         output = x
         for layer in network.layers:
             output = output @ layer.W + layer.b if hasattr(layer, "W") else TRUE[activation][0](output)
@@ -149,16 +149,16 @@ def _gradient(network, loss, x: np.ndarray, t: np.ndarray) -> np.ndarray:
     return network.grads
 
 
-def own_rows() -> list[Row]:
+def project_rows() -> list[Row]:
     """All rows of this project's code. What cannot be imported becomes a row too."""
     rows, modules = [], SimpleNamespace()
     for attribute, name in (("layers", "layers"), ("losses", "loss"), ("network", "network")):
         try:
             setattr(modules, attribute, __import__(name))
         except Exception as error:
-            says, where = describe(error)
+            message, where = describe(error)
             row = Row(name + ".py", name + ".py", strict=True, verdict="cannot be imported")
-            row.fault("import", says, where=where)
+            row.fault("import", message, where=where)
             rows.append(row)
     if hasattr(modules, "layers"):
         rows += [layer_row(modules.layers, name) for name in CLASSES["layers"]]

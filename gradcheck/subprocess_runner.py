@@ -1,4 +1,4 @@
-"""A hand-in from the outside: its code runs in a process of its own, and whatever that process does becomes a row.
+"""A submission from the outside: its code runs in a process of its own, and whatever that process does becomes a row.
 
 A guard against accidents (endless loops, crashes, sys.exit, huge arrays), not a security sandbox: the code under test
 can still read, write and connect as the user who runs the check.
@@ -17,8 +17,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from gradcheck.errors import plain
-from gradcheck.findings import Row
-from gradcheck.truth import CLASSES
+from gradcheck.reference import CLASSES
+from gradcheck.report_rows import Row
 
 WORKER = Path(__file__).resolve().parent / "worker.py"
 TIME_LIMIT = 10.0  # seconds for a class
@@ -27,10 +27,10 @@ GRACE = 5.0  # seconds that the worker has to stop by itself
 START = 60.0  # seconds that Python and NumPy have to load
 
 
-def check_hand_in(
+def check_submission(
     layers: Path | None, loss: Path | None, time_limit: float = TIME_LIMIT, memory_limit: int = MEMORY_LIMIT
 ) -> list[Row]:
-    """The rows of a hand-in: every class of the assignment, extra ones, and files that cannot be imported."""
+    """The rows of a submission: every class of the assignment, extra ones, and files that cannot be imported."""
     # Where one file is all there is, it may hold both parts.
     files = [("layers", (layers or loss).absolute()), ("loss", (loss or layers).absolute())]
     # Files from one folder see each other, as they do where they were written.
@@ -86,7 +86,7 @@ def _run_all(group: list, folders: list[str], columns, time_limit: float, memory
         rows += found
         if died_at is None:
             return rows
-        verdict, says, where = death
+        verdict, message, where = death
         parts = [(p, f) for p, f in group if f.name == died_at]
         if parts:  # importing it is what went wrong
             part, path = parts[0]
@@ -102,7 +102,7 @@ def _run_all(group: list, folders: list[str], columns, time_limit: float, memory
             part = "loss" if died_at in CLASSES["loss"] else "layers" if known_to_be_layer else _last_part(found, group)
             path = next(f for p, f in group if p == part)
         row = Row(died_at, path.name, verdict=verdict, hints={"part": part})
-        row.fault("gradient" if died_at != path.name else "import", says, where=where)
+        row.fault("gradient" if died_at != path.name else "import", message, where=where)
         rows.append(row.close())
 
 
@@ -112,7 +112,7 @@ def _last_part(found: list[Row], group: list) -> str:
 
 def _run(request: dict, limit: float) -> tuple[list[Row], str | None, tuple | None]:
     """One worker: its rows, and if it did not reach its end, at what it died and how."""
-    # Small arrays need no threads, and a stranger's plt.show() no window.
+    # Small arrays need no threads, and submitted plt.show() no window.
     threads = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
     environment = os.environ | dict.fromkeys(threads, "1") | {"MPLBACKEND": "Agg"}
     with tempfile.TemporaryDirectory(prefix="check_gradients_") as folder:
@@ -147,7 +147,7 @@ def _run(request: dict, limit: float) -> tuple[list[Row], str | None, tuple | No
                     rows.append(Row.from_dict(event["row"]))
                 at = event.get("begin", at)
             if at is None:
-                raise OSError("the process for the hand-in did not start: is there memory and a working NumPy?")
+                raise OSError("the process for the submission did not start: is there memory and a working NumPy?")
             if not stuck:
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(GRACE)
@@ -186,7 +186,7 @@ def _death(process: subprocess.Popen, stuck: bool, request: dict) -> tuple[str, 
     except OSError:
         trace = ""
     where = None
-    # A stranger's own threads come first; the one that ran the check is the last, or said to be the current one.
+    # Threads of the submitted code come first; the one that ran the check is the last, or said to be the current one.
     threads = trace.split("\n\n")
     threads = [text for text in threads if text.lstrip().startswith("Current thread")] or threads[::-1]
     for path, line, function in re.findall(r'File "(.+?)", line (\d+) in (.+)', "\n".join(threads)):
