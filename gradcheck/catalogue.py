@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradcheck.mistakes_layers import WRONG_LAYERS, Mistake
+from gradcheck.mistakes_layers import WRONG_LAYERS, Mistake, wrong_constants
 from gradcheck.mistakes_losses import WRONG_LOSSES
 from gradcheck.reference import relative_error
 
@@ -98,7 +98,8 @@ def diagnose(value: str, theirs: np.ndarray, case, tolerance: float) -> Diagnosi
             found = named(theirs / factor(case), [*own, *ANY[1:]], case, tolerance)
             if found:
                 return Diagnosis(found.key, f"{found.message}; and {message} ({key})")
-    return _constant(theirs, case, tolerance)
+    constants = wrong_constants(value, theirs, case) if value.startswith("Gelu.") else None
+    return Diagnosis("gelu-constants", constants) if constants else _constant(theirs, case, tolerance)
 
 
 def _constant(theirs: np.ndarray, case, tolerance: float) -> Diagnosis | None:

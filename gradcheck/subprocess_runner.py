@@ -128,9 +128,8 @@ def _run(request: dict, limit: float) -> tuple[list[Row], str | None, tuple | No
         )
         try:
             events = _reader(process)
-            with suppress(OSError):
+            with suppress(OSError), process.stdin:
                 process.stdin.write(json.dumps(request).encode())
-                process.stdin.close()
             rows, at, stuck = [], None, False
             while True:
                 try:
@@ -161,7 +160,7 @@ def _reader(process: subprocess.Popen) -> queue.Queue:
     lines = queue.Queue()
 
     def read() -> None:
-        with suppress(OSError, ValueError):
+        with suppress(OSError, ValueError), process.stdout:
             for line in process.stdout:
                 lines.put(line)
         lines.put(b"")

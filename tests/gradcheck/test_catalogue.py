@@ -11,7 +11,21 @@ from gradcheck.check_step import CONFIGS, STEPS, WRONG_STEPS, _compare, walk
 from gradcheck.loss_conventions import SHAPES, Reduced, batch, find_form
 from gradcheck.mistakes_layers import OTHER_FORMS
 from gradcheck.mistakes_losses import OTHER_LOSSES, SCALES
-from gradcheck.reference import ACTIVATIONS, IN, LOSSES, OUT, N, loss_gradient, loss_value, points, relative_error
+from gradcheck.reference import (
+    ACTIVATIONS,
+    CUBIC,
+    IN,
+    LOSSES,
+    OUT,
+    SCALE,
+    N,
+    gelu,
+    gelu_slope,
+    loss_gradient,
+    loss_value,
+    points,
+    relative_error,
+)
 from gradcheck.report_rows import Row
 from gradcheck.wrapped import Wrapped
 
@@ -135,3 +149,16 @@ def test_other_gelus_have_their_own_name():
         row, case = Row("Gelu"), layer_case("Gelu.forward")
         _check_value(row, Wrapped, "Gelu", form.wrong(case), ACTIVATIONS["Gelu"][0], case, 1e-6)
         assert [finding.mistake for finding in row.findings] == [form.key]
+
+
+@pytest.mark.parametrize("value", ["Gelu.forward", "Gelu.grad_input"])
+@pytest.mark.parametrize(
+    "scale, cubic", [(SCALE, 0.44715), (SCALE, 0.0), (0.8, 0.045), (2 / np.pi, CUBIC), (2.5, CUBIC)]
+)
+def test_the_constants_of_a_gelu_are_fitted(value, scale, cubic):
+    case = layer_case(value)
+    function = gelu if value == "Gelu.forward" else lambda *at: case.g * gelu_slope(*at)
+    found = diagnose(value, function(case.x, scale, cubic), case, 1e-6)
+    assert found.key == "gelu-constants"
+    assert (f"sqrt(2/pi) is {scale:.6g}" in found.message) == (scale != SCALE)
+    assert (f"0.044715 is {cubic:.6g}" in found.message) == (cubic != CUBIC)
