@@ -29,13 +29,15 @@ FACTORS = (
     ("factor-two", lambda c: 2.0, "it is twice the right one: the 1/2 of the formula or the 2 of its derivative"),
     ("factor-half", lambda c: 0.5, "it is half the right one: the 2 that differentiating a square brings is missing"),
     ("over-k", lambda c: 1 / c.k, "it is divided by the number of columns too"),
-    ("n-over-k", lambda c: c.n / c.k, "it is divided by the number of columns where the batch size belongs"),
+    ("n-over-k", lambda c: c.n / c.k, "it is divided by 10, the number of columns, where the batch size belongs"),
     ("times-n-minus", lambda c: -c.n, "it has the opposite sign, and the 1/N of the mean is forgotten"),
     ("two-over-k", lambda c: 2 / c.k, "it is that of np.mean(difference ** 2), over all numbers and without the 1/2"),
     ("over-others", lambda c: 1 / (c.k - 1), "it is divided by the number of the other classes too"),
     ("over-n-twice", lambda c: 1 / c.n**2, "it is divided by the batch size twice too often"),
 )
 
+# Those that come on top of another mistake.
+ON_TOP = ("opposite-sign", "times-n", "over-n", "factor-two", "factor-half")
 FACTORS += tuple(
     (
         "fixed-batch",
@@ -94,10 +96,10 @@ def diagnose(value: str, theirs: np.ndarray, case, tolerance: float) -> Diagnosi
     if found and (is_gradient or found.key in ("zero", "stale")):
         return Diagnosis(found.key, found.message)
     if is_gradient and hasattr(case, "k"):
-        for key, factor, message in FACTORS[:5]:
+        for _, factor, message in [entry for entry in FACTORS if entry[0] in ON_TOP]:
             found = named(theirs / factor(case), [*own, *ANY[1:]], case, tolerance)
             if found:
-                return Diagnosis(found.key, f"{found.message}; and {message} ({key})")
+                return Diagnosis(found.key, f"{found.message}; and {message}")
     constants = wrong_constants(value, theirs, case) if value.startswith("Gelu.") else None
     return Diagnosis("gelu-constants", constants) if constants else _constant(theirs, case, tolerance)
 

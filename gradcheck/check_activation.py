@@ -1,4 +1,4 @@
-"""The rows of activations, and of layers that the assignment does not know. Linear has a file of its own."""
+"""The rows of layers without parameters: the assignment's activations, those of newer years, and any other layer."""
 
 import math
 from collections.abc import Callable
@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from gradcheck.catalogue import diagnose, named
+from gradcheck import definitions
+from gradcheck.catalogue import Diagnosis, diagnose, named
 from gradcheck.check_batches import check_other_batches
-from gradcheck.errors import plain
 from gradcheck.mistakes_layers import OTHER_FORMS
 from gradcheck.reference import (
     ACTIVATIONS,
@@ -17,20 +17,15 @@ from gradcheck.reference import (
     SCALE,
     N,
     central_differences,
-    gelu,
-    gelu_slope,
     is_coarse,
     points,
     relative_error,
-    sigmoid,
-    sigmoid_slope,
 )
-from gradcheck.report_rows import Row, Unusable, first_difference, report
-from gradcheck.source import line_of
+from gradcheck.report_rows import NotWritten, Row, Unusable, first_difference, numbers, pair
+from gradcheck.source import is_stub, line_of
 from gradcheck.wrapped import Wrapped
 
 EDGES = np.array([[-1000.0, 1000.0, -100.0], [100.0, -1000.0, 30.0], [-30.0, 0.0, 1000.0]])
-
 
 # The step of central differences and the tolerance, in double and in single precision.
 FINE, COARSE = (1e-5, 1e-6), (5e-3, 2e-2)
@@ -44,117 +39,157 @@ def expect_slopes(true: np.ndarray) -> None:
         raise Unusable("forward has no derivative where it was tried: it jumps, or differs from call to call")
 
 
-def check_activation(row: Row, make: Callable, name: str, known: bool = True) -> None:
-    """Relu, Sigmoid, Gelu; with known=False any layer that works on (N, features) and keeps its shape."""
-    right, slope = ACTIVATIONS.get(name, (None, None))
-    layer = Wrapped(make(), row)
-    cls = type(layer.subject)
-    x, g, before_x, before_g = (points(seed, N, IN) for seed in (1, 2, 3, 4))
+class Check(SimpleNamespace):
+    """One class under test: row, name, make, layer (Wrapped), cls, right (its definition or None), coarse."""
+
+
+def check_activation(row: Row, make: Callable, name: str) -> None:
+    """make() -> a layer that works on (N, features) and keeps their shape, called `name` by the assignment."""
+    right = ACTIVATIONS.get(name, (definitions.LAYERS.get(name),))[0]
+    check = Check(row=row, name=name, make=make, right=right, elementwise=name != "Softmax")
     with row.stage("gradient"):
-        layer.array("forward", before_x)
-        with_old = layer.array("backward", before_g) if hasattr(cls, "backward") else None
-        output = layer.array("forward", x)
-        if output.shape != x.shape:
-            row.fault("agreement", f"forward returns shape {output.shape} for {x.shape}", where=line_of(cls, "forward"))
-            return
-        if not hasattr(cls, "backward"):
-            row.absent("gradient", "backward is not written yet")
-            return
-        theirs = layer.array("backward", g)
-
-        def total(at: np.ndarray) -> float:
-            return float((layer.array("forward", at) * g).sum())
-
-        coarse = is_coarse(total, x)
-        step, tolerance = COARSE if coarse else FINE
-        true = central_differences(total, x, step)
-        case = SimpleNamespace(x=x, g=g, n=N, k=IN, true=true)
-        if right is not None:
-            _check_value(row, cls, name, output, right, case, SINGLE if coarse else tolerance)
-            if coarse and row.columns.get("agreement") == "ok":
-                case.true = true = g * slope(x)
-                tolerance = SINGLE
-            case.before = before_g * slope(before_x)
-            case.with_old_input = g * slope(before_x)
-            case.sum = case.before + true
-        if np.isnan(true).mean() > 0.5 and row.has("fault", "agreement"):
-            return  # forward is wrong, and has been said to be
-        expect_slopes(true)
-        row.error = relative_error(theirs, true)
-        if row.has("fault", "agreement") and relative_error(theirs, g * slope(x)) <= tolerance:
-            row.columns["gradient"] = "fault"  # backward is as defined: the fault is forward's, and has been said
-        elif row.error > tolerance:
-            found = diagnose(f"{name}.grad_input", theirs, case, tolerance) or _differentiated(name, theirs, case)
-            _report(row, "gradient", cls, "backward", "grad_input", found, theirs, case, tolerance)
-        else:
-            batches = [(before_x, before_g), (x, g)]
-            _check_next_batch(row, make, batches, [[with_old], [theirs]], tolerance)
+        check.layer = Wrapped(make, row)
+        check.cls = check.layer.cls
+        _check_gradient(check)
     if row.error is None:
         return
+    x, g = points(1, N, IN), points(2, N, IN)
     with row.stage("finite"):
-        _check_finite(row, Wrapped(make(), row), name, right)
+        _check_finite(check, Wrapped(make, row))
     with row.stage("float32"):
-        check_float32(row, Wrapped(make(), row), x[:, :IN], g)
+        check_float32(row, Wrapped(make, row), x, g)
     with row.stage("arguments"):
-        check_own_arrays(row, Wrapped(make(), row), x, g)
+        check_own_arrays(row, Wrapped(make, row), x, g)
 
 
-def _check_value(row: Row, cls: type, name: str, output, right: Callable, case, tolerance: float) -> None:
-    """forward against its definition."""
-    expected = right(case.x)
-    if relative_error(output, expected) <= tolerance:
+def _check_gradient(check: Check) -> None:
+    row, layer, cls = check.row, check.layer, check.cls
+    x, g, before_x, before_g = (points(seed, N, IN) for seed in (1, 2, 3, 4))
+    output = layer.array("forward", x)
+    if output.shape != x.shape:
+        message = f"forward returns shape {output.shape} for {x.shape}"
+        row.wrong("agreement", message, where=line_of(cls, "forward"))
+        return
+    if not hasattr(cls, "backward"):
+        raise NotWritten("backward")
+    if is_stub(cls.backward):
+        _check_value(check, output, SimpleNamespace(x=x, g=g, n=N, k=IN), 1e-4)
+        raise NotWritten("backward")
+
+    def total(at: np.ndarray) -> float:
+        return float((layer.array("forward", at) * g).sum())
+
+    check.coarse = is_coarse(total, x)
+    step, tolerance = COARSE if check.coarse else FINE
+    case = SimpleNamespace(x=x, g=g, n=N, k=IN, true=central_differences(total, x, step))
+    layer.array("forward", before_x)
+    with_old = layer.array("backward", before_g)
+    layer.array("forward", x)
+    theirs = layer.array("backward", g)
+    fits = _check_value(check, output, case, SINGLE if check.coarse else tolerance)
+    if check.right is not None:
+        slope = _definition_gradient(check)
+        if check.coarse and fits:
+            case.true, tolerance = slope(x, g), SINGLE
+        case.before, case.with_old_input = slope(before_x, before_g), slope(before_x, g)
+        case.sum = case.before + case.true
+    if np.isnan(case.true).mean() > 0.5 and row.has("wrong", "agreement"):
+        return  # forward is wrong, and has been said to be
+    expect_slopes(case.true)
+    row.error = relative_error(theirs, case.true)
+    if row.error <= tolerance:
+        _check_next_batch(check, [(before_x, before_g), (x, g)], [[with_old], [theirs]], tolerance)
+    elif check.right is not None and not fits and relative_error(theirs, slope(x, g)) <= tolerance:
+        row.columns["gradient"] = "wrong"  # backward is as defined: the fault is forward's
+        if not row.has("wrong", "agreement"):
+            evidence = first_difference("forward", output, check.right(x), lambda i: f"x = {x[i]:g}", tolerance)
+            message = f"forward is not {check.name}: backward is the derivative of {check.name}, not of forward"
+            row.wrong("agreement", message, where=line_of(cls, "forward"), evidence=evidence)
+    else:
+        found = diagnose(f"{check.name}.grad_input", theirs, case, tolerance)
+        if found is None or found.key in ("constant-factor", "gelu-constants"):
+            found = difference_quotient(total, x, theirs, case.true) or found
+        _report(check, "backward", found, theirs, case, tolerance)
+
+
+def _definition_gradient(check: Check) -> Callable:
+    """(x, grad_output) -> the gradient that belongs to the definition of this class."""
+    if check.name in ACTIVATIONS:
+        return lambda x, g: g * ACTIVATIONS[check.name][1](x)
+    return lambda x, g: central_differences(lambda at: float((check.right(at) * g).sum()), x, 1e-5)
+
+
+def _check_value(check: Check, output: np.ndarray, case, tolerance: float) -> bool:
+    """forward against its definition; whether it fits."""
+    row, name = check.row, check.name
+    if check.right is None:
+        return True
+    expected = check.right(case.x)
+    if relative_error(output, expected) <= (tolerance if name in ACTIVATIONS else max(tolerance, definitions.PRINTED)):
         row.ok("agreement")
-        return
-    other = named(output, OTHER_FORMS.get(f"{name}.forward", []), case, tolerance)
-    if other:
-        row.remark("agreement", f"other convention: forward is {other.message}", mistake=other.key)
-        return
-    value = SimpleNamespace(**{**vars(case), "true": expected})
-    found = diagnose(f"{name}.forward", output, value, tolerance)
-    _report(row, "agreement", cls, "forward", "forward", found, output, value, tolerance)
+        return True
+    where = line_of(check.cls, "forward")
+    if name in ACTIVATIONS:
+        other = named(output, OTHER_FORMS.get(f"{name}.forward", []), case, tolerance)
+        if other:
+            row.remark("agreement", f"other convention: forward is {other.message}", mistake=other.key)
+            return False
+        value = SimpleNamespace(**{**vars(case), "true": expected})
+        found = diagnose(f"{name}.forward", output, value, tolerance)
+        _report(check, "forward", found, output, value, tolerance)
+        return False
+    known = definitions.layer_convention(name, case.x, output)
+    if not np.isfinite(output).all():
+        message = f"forward is {output[~np.isfinite(output)][0]} at ordinary inputs"
+        row.wrong("agreement", message, mistake="not-finite", where=where)
+    elif known:
+        row.remark("agreement", known[1], mistake=known[0], where=where)
+    elif hasattr(case, "true"):
+        at = tuple(np.argwhere(np.abs(output - expected) > 1e-6 * np.abs(expected))[0])
+        inputs = f"x = {case.x[at]:g}" if check.elementwise else f"x = {numbers(case.x[at[0]])}"
+        message = f"forward is not {name}: {pair(output[at], expected[at])}, at {inputs}"
+        row.remark("agreement", message, mistake="other-formula", where=where)
+    return False
 
 
-def _report(row: Row, column: str, cls, method: str, what: str, found, theirs, case, tolerance: float) -> None:
+def _report(check: Check, method: str, found, theirs, case, tolerance: float) -> None:
     def inputs(index: tuple) -> str:
-        given = f"x = {case.x[index]:g}"
-        return given if what == "forward" else f"{given}, grad_output = {case.g[index]:g}"
+        given = f"x = {case.x[index]:g}" if check.elementwise else f"x = {numbers(case.x[index[0]])}"
+        return given if method == "forward" else f"{given}, grad_output = {case.g[index]:g}"
 
+    what, column = ("forward", "agreement") if method == "forward" else ("grad_input", "gradient")
     evidence = first_difference(what, theirs, case.true, inputs, tolerance)
     error, constants = relative_error(theirs, case.true), (None, "gelu-constants", "constant-factor")
-    if error < ROUNDED and row.name == "Gelu" and getattr(found, "key", None) in constants:
-        method_is = f"{method} is right to {int(-math.log10(error))} digits"
-        row.remark(
-            column,
-            f"{method_is}: its constants are rounded",
-            mistake="rounded",
-            where=line_of(cls, method),
-            evidence=evidence,
-        )
+    where = line_of(check.cls, method)
+    if error < ROUNDED and check.name == "Gelu" and getattr(found, "key", None) in constants:
+        message = f"{method} is right to {int(-math.log10(error))} digits: its constants are rounded"
+        check.row.remark(column, message, mistake="rounded", where=where, evidence=evidence)
         return
-    report(row, column, what if what == "forward" else "backward", found, line_of(cls, method), evidence)
+    message = f"{method} is wrong" + (f": {found.message}" if found else "")
+    check.row.wrong(column, message, mistake=found.key if found else None, where=where, evidence=evidence)
 
 
-def _differentiated(name: str, theirs: np.ndarray, case):
-    """A derivative that is almost right: is it a difference quotient?"""
-    from_name = {"Gelu": (gelu, gelu_slope), "Sigmoid": (sigmoid, sigmoid_slope)}
-    if name not in from_name or theirs.shape != case.x.shape:
+def difference_quotient(total: Callable, x: np.ndarray, theirs: np.ndarray, true: np.ndarray) -> Diagnosis | None:
+    """A derivative that is almost right: is it a difference quotient of forward itself?"""
+    if theirs.shape != x.shape or relative_error(theirs, true) > 0.5:
         return None
-    right, slope = from_name[name]
-    true = case.g * slope(case.x)
+    middle = total(x)
     for h in (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6):
-        forward = case.g * (right(case.x + h) - right(case.x)) / h
-        central = case.g * (right(case.x + h) - right(case.x - h)) / (2 * h)
-        for quotient in (forward, central):
-            missed = np.abs(quotient - true).max()
-            if missed > 0 and np.abs(theirs - quotient).max() < 0.01 * missed:
-                return SimpleNamespace(
-                    key="numerical-differentiation",
-                    message=f"it is a difference quotient with h = {h:g}: inexact and slow, write the derivative",
-                )
+        for below in (0.0, h):
+            quotient = np.empty(x.shape)
+            for index in np.ndindex(x.shape):
+                move = np.zeros(x.shape)
+                move[index] = 1.0
+                low = total(x - below * move) if below else middle
+                quotient[index] = (total(x + h * move) - low) / (h + below)
+            missed = np.nanmax(np.abs(quotient - true))
+            if missed > 0 and np.nanmax(np.abs(theirs - quotient)) < 0.02 * missed:
+                message = f"it is a difference quotient with h = {h:g}: inexact and slow, write the derivative"
+                return Diagnosis("numerical-differentiation", message)
     return None
 
 
-def _check_next_batch(row: Row, make: Callable, batches: list, backwards: list, tolerance: float) -> None:
+def _check_next_batch(check: Check, batches: list, backwards: list, tolerance: float) -> None:
     """The gradient is right: is it, with the first batch of a new layer, a smaller one, and beside another layer?"""
 
     def run(layer: Wrapped, given: tuple, forward: bool = True) -> list[np.ndarray]:
@@ -162,7 +197,8 @@ def _check_next_batch(row: Row, make: Callable, batches: list, backwards: list, 
         return [layer.array("backward", given[1]), *output]
 
     small = tuple(array[:2] for array in batches[0])
-    check_other_batches(row, lambda: Wrapped(make(), row), run, [*batches, small], backwards, tolerance)
+    new = lambda: Wrapped(check.make, check.row)  # noqa: E731
+    check_other_batches(check.row, new, run, [*batches, small], backwards, tolerance)
 
 
 def _inner(x: np.ndarray) -> np.ndarray:
@@ -190,46 +226,54 @@ UNSTABLE = {
 STABLE = {
     "Sigmoid": "the stable form is (1 + tanh(x / 2)) / 2, with derivative y (1 - y)",
     "Gelu": "the stable form is np.tanh, with derivative 1 - tanh^2",
+    "Softmax": "subtract each row's largest input first",
 }
+CAUSES = {"overflow": "exp overflows", "divide by zero": "a division by 0", "invalid": "0 / 0, or inf - inf"}
 
 
-def _check_finite(row: Row, layer: Wrapped, name: str, right: Callable | None) -> None:
-    # An extra layer may well be exp(x): infinite at 1000, and right.
-    note = row.fault if name in ACTIVATIONS else row.remark
-    cls = type(layer.subject)
+def _check_finite(check: Check, layer: Wrapped) -> None:
+    row = check.row
     for dtype in (np.float64, np.float32):
         edges = EDGES.astype(dtype)
         output = layer.array("forward", edges)
         grad = layer.array("backward", np.ones_like(edges))
         for method, values in (("forward", output), ("backward", grad)):
-            if np.isfinite(values).all():
-                continue
-            at = EDGES[tuple(np.argwhere(~np.isfinite(values))[0])]
-            mistake, message = "not-finite", ""
-            for when, key, naive, form in UNSTABLE.get(name, ()):
-                with np.errstate(all="ignore"):
-                    same = np.array_equal(np.isfinite(naive(edges)), np.isfinite(values))
-                if when == method and same:
-                    mistake, message = key, f", as is {form} there (inf / inf): {STABLE[name]}"
-                    break
-            else:
-                message = f": {STABLE[name]}" if name in STABLE else ""
-            bad = values[tuple(np.argwhere(~np.isfinite(values))[0])]
-            note(
-                "finite",
-                f"{method} is {bad} at x = {at:g}{message}",
-                mistake=mistake,
-                where=line_of(cls, method),
-            )
-            return
-        if right is not None and not row.has("fault") and not row.has("remark", "agreement"):
-            expected = right(EDGES)
-            if relative_error(output, expected) > 1e-4:
-                evidence = first_difference("forward", output, expected, lambda i: f"x = {EDGES[i]:g}", 1e-4)
-                row.fault(
-                    "finite", f"forward is finite but wrong at large inputs: {evidence}", where=line_of(cls, "forward")
-                )
+            if not np.isfinite(values).all():
+                _report_infinite(check, layer, method, values)
                 return
+        if check.right is not None and not row.has("wrong") and not row.has("remark", "agreement"):
+            expected = check.right(EDGES)
+            if relative_error(output, expected) > 1e-4:
+                at = tuple(np.argwhere(~np.isclose(output, expected, 1e-4))[0])
+                found = f"{pair(output[at], expected[at])}, at x = {EDGES[at]:g}"
+                message = f"forward is finite but wrong at large inputs: {found}"
+                row.unsafe("finite", message, where=line_of(check.cls, "forward"))
+                return
+
+
+def _report_infinite(check: Check, layer: Wrapped, method: str, values: np.ndarray) -> None:
+    """nan or inf. An unknown layer may well be exp(x): infinite at 1000, and right; nan is never right."""
+    bad = np.argwhere(np.isnan(values) if np.isnan(values).any() else ~np.isfinite(values))
+    at = min(map(tuple, bad), key=lambda at: abs(EDGES[at]) >= 1)
+    name = check.name
+    known = name in ACTIVATIONS or name in definitions.LAYERS
+    kind = "wrong" if abs(EDGES[at]) < 1 and check.elementwise else "unsafe"
+    kind = "remark" if np.isinf(values[at]) and not known else kind
+    sample = EDGES[at[0] : at[0] + 1]
+    point = sample if not check.elementwise else np.full((1, 1), EDGES[at])
+    where, text = layer.line_that_fails(method, calls=[("forward", [point]), ("backward", [np.ones_like(point)])])
+    mistake, message = "not-finite", ""
+    for when, key, naive, form in UNSTABLE.get(name, ()):
+        with np.errstate(all="ignore"):
+            same = np.array_equal(np.isfinite(naive(EDGES.astype(values.dtype))), np.isfinite(values))
+        if when == method and same:
+            mistake, message = key, f", as is {form} there (inf / inf): {STABLE[name]}"
+            break
+    else:
+        cause = next((words for key, words in CAUSES.items() if key in text), None)
+        message = f": {STABLE[name]}" if name in STABLE else f": {cause}" if cause else ""
+    message = f"{method} is {values[at]} at x = {EDGES[at]:g}{message}"
+    check.row.add(kind, "finite", message, mistake=mistake, where=where or line_of(check.cls, method))
 
 
 def check_float32(row: Row, layer: Wrapped, x: np.ndarray, g: np.ndarray) -> None:
@@ -238,13 +282,15 @@ def check_float32(row: Row, layer: Wrapped, x: np.ndarray, g: np.ndarray) -> Non
     grad = layer.array("backward", g.astype(np.float32))
     wide = [method for method, array in (("forward", output), ("backward", grad)) if is_wide(array)]
     if wide:
-        widest = (output if is_wide(output) else grad).dtype
-        row.remark(
-            "float32",
-            f"{' and '.join(wide)} {'turn' if len(wide) > 1 else 'turns'} float32 into {widest}: a float64 array or a "
-            "NumPy number such as np.sqrt(2) in the formula does this (in NumPy 2), a Python number does not",
-            mistake="float32-lost",
+        row.note(
+            "float32", WIDE.format(" and ".join(wide), "turn" if len(wide) > 1 else "turns"), mistake="float32-lost"
         )
+
+
+WIDE = (
+    "{} {} float32 into float64: float64 arrays, NumPy numbers such as np.sqrt(2) and arrays of integers "
+    "(np.where(x > 0, 1, 0)) do; a mask of bool does not"
+)
 
 
 def is_wide(array: np.ndarray) -> bool:
@@ -265,20 +311,23 @@ def check_own_arrays(row: Row, layer: Wrapped, x: np.ndarray, g: np.ndarray) -> 
 
 
 def check_extra(row: Row, make: Callable) -> None:
-    """A layer that the assignment does not know: only that backward fits its own forward."""
-    try:
-        layer = make()
-        x = points(1, N, IN)
-        outputs = []
-        for _ in range(2):
-            np.random.seed(0)
-            outputs.append(np.array(layer.forward(x.copy())))
-        if outputs[0].shape != x.shape or not np.array_equal(*outputs) or outputs[0].dtype.kind != "f":
-            raise ValueError("it does not give the same output of the same shape every time")
-        np.array(layer.backward(x.copy()), float)
-    except Exception as error:
-        row.verdict = "not checked"
-        row.remark("use", f"an extra layer, not checked: {plain(error) or type(error).__name__}")
-        row.columns.clear()
+    """A layer that the assignment of no year knows: only that backward fits its own forward."""
+    trial, trouble = Row("trial"), None
+    with trial.stage("gradient"):
+        layer = Wrapped(make, trial)
+        outputs = [layer.array("forward", points(1, N, IN)) for _ in range(2)]
+        if outputs[0].shape != (N, IN):
+            trouble = f"it returns shape {outputs[0].shape} for {(N, IN)}"
+        elif not np.array_equal(*outputs, equal_nan=True):
+            trouble = "it gives another output each time"
+    first = trial.findings[0] if trial.findings else None
+    if first and first.kind == "wrong" and first.mistake != "return-missing":
+        trouble = first.message
+    if trouble is None:
+        row.note("use", f"{row.name} has no definition here: backward was held against its own forward alone")
+        check_activation(row, make, row.name)
         return
-    check_activation(row, make, row.name, known=False)
+    row.verdict = "not checked"
+    row.remark(
+        "use", f"no layer of the assignment, and it cannot be checked as one: {trouble}", where=first and first.where
+    )

@@ -138,11 +138,11 @@ def check_step(row: Row, start: Callable, gradients: Callable) -> None:
             with np.errstate(all="ignore"):
                 layer.subject.update(given)
             if given != SETTINGS | config:
-                row.fault("arguments", "update writes into config", mistake="writes-argument")
+                row.unsafe("arguments", "update writes into config", mistake="writes-argument")
             for name in "Wb":
                 after[name].append(layer.get(name))
                 if after[name][-1].shape != before[name].shape:
-                    row.fault("step", f"update changes the shape of {name} to {after[name][-1].shape}")
+                    row.wrong("step", f"update changes the shape of {name} to {after[name][-1].shape}")
                     return
         if any(not np.array_equal(layer.get("grad_" + name), grads[name][-1]) for name in "Wb"):
             row.remark("step", "update changes grad_W or grad_b", mistake="update-writes-grads")
@@ -152,13 +152,13 @@ def check_step(row: Row, start: Callable, gradients: Callable) -> None:
                 row.absent("step", "update is not written yet: it changes neither W nor b", mistake="not-updated")
             else:
                 message = "update changes neither W nor b: is it assigned to a local name?"
-                row.fault("step", message, mistake="not-updated", where=last_line(cls, "update"))
+                row.wrong("step", message, mistake="not-updated", where=last_line(cls, "update"))
             return
         for name in "Wb":
             _compare(
                 row, type(layer.subject), name, before[name], grads[name], np.array(after[name]), config, tolerance
             )
-        if row.has("fault", "step"):
+        if row.has("wrong", "step"):
             return
         _check_two(row, start, gradients, config, after, tolerance)
 
@@ -173,7 +173,7 @@ def _check_two(row: Row, start: Callable, gradients: Callable, config: dict, aft
                 layer.subject.update(SETTINGS | config)
         if any(relative_error(one.get(name), after[name][number]) > tolerance for name in "Wb"):
             message = "two layers share what update saved, such as the velocity (class attribute or global)"
-            row.fault("step", message, mistake="shared", where=last_line(type(one.subject), "update"))
+            row.wrong("step", message, mistake="shared", where=last_line(type(one.subject), "update"))
             return
 
 
@@ -192,19 +192,19 @@ def _compare(row: Row, cls: type, name: str, before, grads: list, after: np.ndar
         if left_out:
             missing = " and no ".join(left_out).replace("_", " ")
             message = f"update of {name} is wrong: {wrong.message}, and there is no {missing}"
-            row.fault("step", message, mistake=wrong.key, where=where)
+            row.wrong("step", message, mistake=wrong.key, where=where)
             return
         if wrong.key == "decay-missing" and name == "b":
             row.remark("step", "other convention: no weight decay on b", mistake="no-decay-on-b", where=where)
         elif wrong.convention:
             row.remark("step", f"other convention: {wrong.message}", mistake=wrong.key, where=where)
         else:
-            row.fault("step", f"update of {name} is wrong: {wrong.message}", mistake=wrong.key, where=where)
+            row.wrong("step", f"update of {name} is wrong: {wrong.message}", mistake=wrong.key, where=where)
         return
     first = np.argwhere(np.abs(after - true) > tolerance * np.abs(true))[0]
     step, index = int(first[0]), tuple(int(i) for i in first[1:])
     settings = ", ".join(f"{key} {value:g}" for key, value in config.items())
-    row.fault(
+    row.wrong(
         "step",
         f"update of {name} is not v <- momentum v + (grad + decay {name}), {name} <- {name} - rate v",
         where=where,

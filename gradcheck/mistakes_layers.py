@@ -9,6 +9,8 @@ import numpy as np
 from gradcheck.reference import (
     CUBIC,
     SCALE,
+    SELU_ALPHA,
+    SELU_SCALE,
     gelu,
     gelu_erf,
     gelu_erf_slope,
@@ -17,6 +19,7 @@ from gradcheck.reference import (
     gelu_slope,
     sigmoid,
     sigmoid_slope,
+    softmax,
 )
 
 
@@ -46,6 +49,7 @@ def _gelu_tanh(c) -> np.ndarray:
     return np.tanh(SCALE * (c.x + CUBIC * c.x**3))
 
 
+# fmt: off
 # A value -> its own mistakes, the likeliest first. The case holds the inputs: x, g (grad_output), W, b of a layer; o,
 # t, margin of a loss; n and k, the rows and columns; true, the right value; before, sum and
 # with_old_input, what an earlier batch leaves behind (ANY in catalogue.py).
@@ -59,18 +63,12 @@ WRONG_LAYERS: dict[str, list[Mistake]] = {
     "Linear.grad_W": [
         Mistake("last-sample", "only the last sample of the batch counts", lambda c: c.x[-1:].T @ c.g[-1:]),
         Mistake("first-sample", "only the first sample of the batch counts", lambda c: c.x[:1].T @ c.g[:1]),
-        Mistake(
-            "over-n",
-            "it is averaged over the batch: it must be the sum x^T grad_output, the 1/N is the loss's",
-            lambda c: c.true / c.n,
-        ),
+        Mistake("over-n", "it is averaged over the batch: it must be the sum x^T grad_output, the 1/N is the loss's",
+                lambda c: c.true / c.n),
         Mistake("with-decay", "it holds weight decay already, or W itself is added", lambda c: c.true + c.W),
         Mistake("absolute-input", "it takes |x| for x", lambda c: np.abs(c.x).T @ c.g),
-        Mistake(
-            "of-sums",
-            "it multiplies sums over the batch: a sum of products is needed",
-            lambda c: np.outer(c.x.sum(axis=0), c.g.sum(axis=0)),
-        ),
+        Mistake("of-sums", "it multiplies sums over the batch: a sum of products is needed",
+                lambda c: np.outer(c.x.sum(axis=0), c.g.sum(axis=0))),
     ],
     "Linear.grad_b": [
         Mistake("no-batch-sum", "the sum over the batch (axis 0) is missing", lambda c: c.g),
@@ -99,19 +97,14 @@ WRONG_LAYERS: dict[str, list[Mistake]] = {
         Mistake("identity", "it hands x on as it is", lambda c: c.x),
     ],
     "Relu.grad_input": [
-        Mistake(
-            "mask-on-grad", "the mask is taken from grad_output, not from forward's input", lambda c: c.g * (c.g > 0)
-        ),
-        Mistake(
-            "mask-reversed", "the comparison of the mask is the wrong way round (x > 0)", lambda c: c.g * (c.x < 0)
-        ),
+        Mistake("mask-on-grad", "the mask is taken from grad_output, not from forward's input",
+                lambda c: c.g * (c.g > 0)),
+        Mistake("mask-reversed", "the comparison of the mask is the wrong way round (x > 0)",
+                lambda c: c.g * (c.x < 0)),
         Mistake("mask-missing", "there is no mask: it must be 0 where the input was negative", lambda c: c.g),
         Mistake("grad-left-out", "grad_output is left out of the chain rule", lambda c: (c.x > 0) * 1.0),
-        Mistake(
-            "times-output",
-            "it is multiplied by the output where a mask of 0 and 1 belongs",
-            lambda c: c.g * np.maximum(c.x, 0),
-        ),
+        Mistake("times-output", "it is multiplied by the output where a mask of 0 and 1 belongs",
+                lambda c: c.g * np.maximum(c.x, 0)),
         Mistake("relu-leaky", "it is that of a leaky Relu", lambda c: np.where(c.x > 0, c.g, 0.01 * c.g)),
         Mistake("relu-sign", "it is grad_output times sign(x)", lambda c: c.g * np.sign(c.x)),
     ],
@@ -123,9 +116,8 @@ WRONG_LAYERS: dict[str, list[Mistake]] = {
     ],
     "Sigmoid.grad_input": [
         Mistake("from-input", "y (1 - y) is taken of the input, not of the output", lambda c: c.g * c.x * (1 - c.x)),
-        Mistake(
-            "from-output", "the sigmoid is applied to the output once more", lambda c: c.g * sigmoid_slope(sigmoid(c.x))
-        ),
+        Mistake("from-output", "the sigmoid is applied to the output once more",
+                lambda c: c.g * sigmoid_slope(sigmoid(c.x))),
         Mistake("second-factor-missing", "the factor (1 - y) is missing", lambda c: c.g * sigmoid(c.x)),
         Mistake("first-factor-missing", "the factor y is missing", lambda c: c.g * (1 - sigmoid(c.x))),
         Mistake("tanh-slope", "it is tanh's derivative 1 - y^2", lambda c: c.g * (1 - sigmoid(c.x) ** 2)),
@@ -136,79 +128,87 @@ WRONG_LAYERS: dict[str, list[Mistake]] = {
     "Gelu.forward": [
         Mistake("gelu-half-missing", "the factor 1/2 is missing", lambda c: 2 * gelu(c.x)),
         Mistake("gelu-one-missing", "the 1 in 1 + tanh(...) is missing", lambda c: 0.5 * c.x * _gelu_tanh(c)),
-        Mistake(
-            "gelu-square",
-            "x^2 stands where x^3 belongs",
-            lambda c: c.x / 2 * (1 + np.tanh(SCALE * (c.x + CUBIC * c.x**2))),
-        ),
+        Mistake("gelu-square", "x^2 stands where x^3 belongs",
+                lambda c: c.x / 2 * (1 + np.tanh(SCALE * (c.x + CUBIC * c.x**2)))),
         Mistake("identity", "it hands x on as it is", lambda c: c.x),
     ],
     "Gelu.grad_input": [
-        Mistake(
-            "gelu-tanh-squared",
-            "(1 - tanh)^2 stands where 1 - tanh^2 belongs",
-            lambda c: _gelu_with(c, sech2=(1 - _gelu_tanh(c)) ** 2),
-        ),
-        Mistake(
-            "gelu-tanh-unsquared",
-            "1 - tanh stands where 1 - tanh^2 belongs",
-            lambda c: _gelu_with(c, sech2=1 - _gelu_tanh(c)),
-        ),
-        Mistake(
-            "gelu-no-three",
-            "the 3 of the derivative of x^3 is missing",
-            lambda c: _gelu_with(c, inner=SCALE * (1 + CUBIC * c.x**2)),
-        ),
-        Mistake(
-            "gelu-cube-left",
-            "the inner derivative has x^3 where 3 x^2 belongs",
-            lambda c: _gelu_with(c, inner=SCALE * (1 + 3 * CUBIC * c.x**3)),
-        ),
-        Mistake(
-            "gelu-cube-left",
-            "the inner derivative has x^3 where 3 x^2 belongs",
-            lambda c: _gelu_with(c, inner=SCALE * (1 + CUBIC * c.x**3)),
-        ),
-        Mistake(
-            "gelu-no-scale",
-            "sqrt(2/pi) is missing in the inner derivative",
-            lambda c: _gelu_with(c, inner=1 + 3 * CUBIC * c.x**2),
-        ),
+        Mistake("gelu-tanh-squared", "(1 - tanh)^2 stands where 1 - tanh^2 belongs",
+                lambda c: _gelu_with(c, sech2=(1 - _gelu_tanh(c)) ** 2)),
+        Mistake("gelu-tanh-unsquared", "1 - tanh stands where 1 - tanh^2 belongs",
+                lambda c: _gelu_with(c, sech2=1 - _gelu_tanh(c))),
+        Mistake("gelu-no-three", "the 3 of the derivative of x^3 is missing",
+                lambda c: _gelu_with(c, inner=SCALE * (1 + CUBIC * c.x**2))),
+        Mistake("gelu-cube-left", "the inner derivative has x^3 where 3 x^2 belongs",
+                lambda c: _gelu_with(c, inner=SCALE * (1 + 3 * CUBIC * c.x**3))),
+        Mistake("gelu-cube-left", "the inner derivative has x^3 where 3 x^2 belongs",
+                lambda c: _gelu_with(c, inner=SCALE * (1 + CUBIC * c.x**3))),
+        Mistake("gelu-no-scale", "sqrt(2/pi) is missing in the inner derivative",
+                lambda c: _gelu_with(c, inner=1 + 3 * CUBIC * c.x**2)),
         Mistake("gelu-no-inner", "the inner derivative is missing (chain rule)", lambda c: _gelu_with(c, inner=1.0)),
         Mistake("gelu-no-inner", "the inner derivative is only sqrt(2/pi)", lambda c: _gelu_with(c, inner=SCALE)),
-        Mistake(
-            "gelu-first-term-only",
-            "the second term of the product rule is missing",
-            lambda c: _gelu_with(c, second=0.0),
-        ),
-        Mistake(
-            "gelu-second-term-only",
-            "the first term of the product rule is missing",
-            lambda c: _gelu_with(c, first=0.0),
-        ),
+        Mistake("gelu-first-term-only", "the second term of the product rule is missing",
+                lambda c: _gelu_with(c, second=0.0)),
+        Mistake("gelu-second-term-only", "the first term of the product rule is missing",
+                lambda c: _gelu_with(c, first=0.0)),
         Mistake("gelu-half-missing", "the 1/2 of the second term is missing", lambda c: _gelu_with(c, second=1.0)),
         Mistake("gelu-half-missing", "the 1/2 of the first term is missing", lambda c: _gelu_with(c, first=1.0)),
         Mistake("gelu-x-missing", "the factor x of the second term is missing", lambda c: _gelu_with(c, x=1.0)),
         Mistake("gelu-minus", "the two terms are subtracted: add them", lambda c: _gelu_with(c, second=-0.5)),
-        Mistake(
-            "from-output", "it is computed from the output, not from the input", lambda c: c.g * gelu_slope(gelu(c.x))
-        ),
+        Mistake("from-output", "it is computed from the output, not from the input",
+                lambda c: c.g * gelu_slope(gelu(c.x))),
         Mistake("grad-left-out", "grad_output is left out of the chain rule", lambda c: gelu_slope(c.x)),
-        Mistake(
-            "gelu-of-other-form", "it is that of x Phi(x); forward is another form", lambda c: c.g * gelu_erf_slope(c.x)
-        ),
-        Mistake(
-            "gelu-of-other-form",
-            "it is that of x sigmoid(1.702 x); forward is another form",
-            lambda c: c.g * gelu_sigmoid_slope(c.x),
-        ),
-        Mistake(
-            "gelu-of-other-form",
-            "it is that of the tanh form; forward is another form",
-            lambda c: c.g * gelu_slope(c.x),
-        ),
+        Mistake("gelu-of-other-form", "it is that of x Phi(x); forward is another form",
+                lambda c: c.g * gelu_erf_slope(c.x)),
+        Mistake("gelu-of-other-form", "it is that of x sigmoid(1.702 x); forward is another form",
+                lambda c: c.g * gelu_sigmoid_slope(c.x)),
+        Mistake("gelu-of-other-form", "it is that of the tanh form; forward is another form",
+                lambda c: c.g * gelu_slope(c.x)),
+    ],
+    "Tanh.grad_input": [
+        Mistake("from-input", "1 - y^2 is taken of the input, not of the output", lambda c: c.g * (1 - c.x**2)),
+        Mistake("tanh-unsquared", "1 - y stands where 1 - y^2 belongs", lambda c: c.g * (1 - np.tanh(c.x))),
+        Mistake("sigmoid-slope", "it is sigmoid's y (1 - y)", lambda c: c.g * np.tanh(c.x) * (1 - np.tanh(c.x))),
+        Mistake("grad-left-out", "grad_output is left out of the chain rule", lambda c: 1 - np.tanh(c.x) ** 2),
+    ],
+    "Swish.grad_input": [
+        Mistake("product-rule", "the second term of the product rule is missing", lambda c: c.g * sigmoid(c.x)),
+        Mistake("product-rule", "the first term of the product rule is missing",
+                lambda c: c.g * c.x * sigmoid_slope(c.x)),
+        Mistake("x-missing", "the factor x of the second term is missing",
+                lambda c: c.g * (sigmoid(c.x) + sigmoid_slope(c.x))),
+        Mistake("grad-left-out", "grad_output is left out of the chain rule",
+                lambda c: sigmoid(c.x) + c.x * sigmoid_slope(c.x)),
+    ],
+    "HardSwish.grad_input": [
+        Mistake("not-divided", "2 x + 3 is not divided by 6",
+                lambda c: c.g * np.where(c.x <= -3, 0, np.where(c.x < 3, 2 * c.x + 3, 1))),
+        Mistake("two-missing", "(x + 3) / 6 stands where (2 x + 3) / 6 belongs",
+                lambda c: c.g * np.where(c.x <= -3, 0, np.where(c.x < 3, (c.x + 3) / 6, 1))),
+    ],
+    "Selu.grad_input": [
+        Mistake("selu-minus-one", "alpha (exp(x) - 1) stands where alpha exp(x) belongs",
+                lambda c: c.g * SELU_SCALE * np.where(c.x > 0, 1, SELU_ALPHA * np.expm1(c.x))),
+        Mistake("selu-scale", "lambda is left out", lambda c: c.g * np.where(c.x > 0, 1, SELU_ALPHA * np.exp(c.x))),
+        Mistake("selu-alpha", "alpha is left out", lambda c: c.g * SELU_SCALE * np.where(c.x > 0, 1, np.exp(c.x))),
+    ],
+    "LeakyRelu.grad_input": [
+        Mistake("mask-on-grad", "the mask is taken from grad_output, not from forward's input",
+                lambda c: np.where(c.g > 0, c.g, 0.01 * c.g)),
+        Mistake("slope-missing", "it is that of Relu: 0 where the slope belongs", lambda c: c.g * (c.x > 0)),
+        Mistake("mask-missing", "there is no mask", lambda c: c.g),
+    ],
+    "Mish.grad_input": [
+        Mistake("product-rule", "the second term of the product rule is missing",
+                lambda c: c.g * np.tanh(np.logaddexp(0, c.x))),
+    ],
+    "Softmax.grad_input": [
+        Mistake("softmax-diagonal", "it is p (1 - p) grad_output alone: the other columns count too",
+                lambda c: c.g * softmax(c.x) * (1 - softmax(c.x))),
+        Mistake("softmax-sum", "the sum over the columns of grad_output p is missing", lambda c: c.g * softmax(c.x)),
     ],
 }
+# fmt: on
 
 # Values that differ from the definition but are known under a name: remarks, as long as backward fits them.
 OTHER_FORMS = {

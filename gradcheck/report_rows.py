@@ -1,4 +1,4 @@
-"""What a check finds: a Row per class with its verdicts, and a Finding per fault or remark."""
+"""What a check finds: a Row per class with its verdict, and a Finding for each thing that there is to say."""
 
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
-from gradcheck.errors import describe, innermost
+from gradcheck.errors import RemovedName, describe, innermost, missing_module, removed_name
 from gradcheck.reference import relative_errors
 
 # Column of the table -> what it promises.
@@ -19,7 +19,13 @@ COLUMNS = {
     "agreement": "forward is as defined, and it and the gradient belong together",
     "step": "an SGD step with momentum and decay",
 }
-FAULTS = ("WRONG", "raises", "cannot be imported", "no end", "crashed")
+# What a finding is, the weightiest first. A note says nothing about right or wrong and stands once per file.
+KINDS = ("wrong", "unsafe", "repair", "absent", "remark", "note")
+RAISES = ("raises", "no end", "crashed")
+FAULTS = ("WRONG", "UNSAFE", *RAISES, "cannot be imported")
+SETTLED = (*RAISES, "cannot be imported", "imported, with repairs", "not checked", "missing")
+# An exception in this column leaves the gradient right.
+UNSAFE_COLUMNS = ("finite", "float32", "arguments")
 
 
 class NotWritten(Exception):
@@ -36,51 +42,63 @@ class Unusable(Exception):
 
 @dataclass
 class Finding:
-    kind: str  # fault, remark or absent
+    kind: str  # one of KINDS
     column: str
     message: str
     mistake: str | None = None  # key of the catalogue
     where: str | None = None  # file, line and code
-    evidence: str | None = None  # first element that differs, theirs and the true one, the inputs that show it
+    evidence: str | None = None  # first element that differs, its true value, the inputs that show it
 
 
 @dataclass
 class Row:
-    """One line of the table. With strict, a remark is a fault: our own code keeps every promise of its contract."""
+    """One line of the table. With strict, all findings are wrong: our own code keeps every promise of its contract."""
 
     name: str
     file: str = ""
     strict: bool = False
     verdict: str = ""
     error: float | None = None  # the largest relative error of the gradient
-    columns: dict = field(default_factory=dict)  # column -> ok, remark, fault; nothing where it does not apply
+    columns: dict = field(default_factory=dict)  # column -> ok or a kind; nothing where it does not apply
     findings: list[Finding] = field(default_factory=list)
     hints: dict = field(default_factory=dict)  # what the next rows may want to know
 
     def ok(self, column: str) -> None:
         self.columns.setdefault(column, "ok")
 
-    def fault(self, column: str, message: str, **more) -> None:
-        self._add(Finding("fault", column, message, **more))
+    def add(self, kind: str, column: str, message: str, **more) -> None:
+        kind = "wrong" if self.strict else kind
+        before = self.columns.get(column)
+        if (
+            column in COLUMNS
+            and kind != "absent"
+            and (before in (None, "ok") or KINDS.index(kind) < KINDS.index(before))
+        ):
+            self.columns[column] = kind
+        if message not in [other.message for other in self.findings]:
+            self.findings.append(Finding(kind, column, message, **more))
+
+    def wrong(self, column: str, message: str, **more) -> None:
+        self.add("wrong", column, message, **more)
+
+    def unsafe(self, column: str, message: str, **more) -> None:
+        self.add("unsafe", column, message, **more)
 
     def remark(self, column: str, message: str, **more) -> None:
-        self._add(Finding("fault" if self.strict else "remark", column, message, **more))
+        self.add("remark", column, message, **more)
+
+    def note(self, column: str, message: str, **more) -> None:
+        self.add("note", column, message, **more)
 
     def absent(self, column: str, message: str, **more) -> None:
-        self._add(Finding("fault" if self.strict else "absent", column, message, **more))
-
-    def _add(self, finding: Finding) -> None:
-        if finding.column in COLUMNS and self.columns.get(finding.column) != "fault" and finding.kind != "absent":
-            self.columns[finding.column] = finding.kind
-        if finding.message not in [other.message for other in self.findings]:
-            self.findings.append(finding)
+        self.add("absent", column, message, **more)
 
     def has(self, kind: str, column: str | None = None) -> bool:
         return any(f.kind == kind and column in (None, f.column) for f in self.findings)
 
     @contextmanager
     def stage(self, column: str):
-        """Whatever the code under test raises in here becomes a finding in this column, and the check goes on."""
+        """Whatever the code under test raises in here becomes a finding in this column, and the check continues."""
         try:
             yield
         except NotWritten as error:
@@ -88,34 +106,48 @@ class Row:
         except NotImplementedError as error:
             self.absent(column, f"{innermost(error)[2]} is not written yet")
         except Unusable as error:
-            self.fault(column, str(error), **error.more)
-        except KeyboardInterrupt:
+            self.wrong(column, str(error), **error.more)
+        except (KeyboardInterrupt, RemovedName):
             raise
-        except BaseException as error:  # SystemExit too: submitted sys.exit() is a finding, not an order
-            if not self.has("fault") and column in ("gradient", "agreement"):
-                self.verdict = "raises"
-            message, where = describe(error)
-            self.fault(column, message, where=where)
+        except BaseException as error:  # SystemExit too: a submitted sys.exit() is a finding, not an order
+            self._raised(column, error)
         else:
             if not self.has("absent", column):
                 self.ok(column)
 
+    def _raised(self, column: str, error: BaseException) -> None:
+        if removed_name(error):
+            raise RemovedName(error) from error
+        message, where = describe(error)
+        if missing_module(error):
+            self.verdict = self.verdict or "not checked"
+            self.add("absent", column, f"it needs {missing_module(error)}", where=where)
+            return
+        if not self.has("wrong") and column in ("gradient", "agreement"):
+            self.verdict = "raises"
+        self.add("unsafe" if column in UNSAFE_COLUMNS else "wrong", column, message, where=where)
+
     def close(self) -> "Row":
         """Settle the verdict."""
-        if self.columns.get("gradient") == "fault" and "agreement" in self.columns:
-            self.columns["agreement"] = "fault"
+        if self.columns.get("gradient") == "wrong" and "agreement" in self.columns:
+            self.columns["agreement"] = "wrong"
         if self.error is None and self.columns.get("agreement") == "ok":
             del self.columns["agreement"]  # no gradient was there to belong to the value
-        if self.has("fault"):
-            self.verdict = self.verdict or "WRONG"
-        elif any(finding.kind == "absent" and finding.column != "step" for finding in self.findings):
-            self.verdict = self.verdict if self.verdict == "missing" else "not written yet"
-        elif self.verdict != "not checked":
-            self.verdict = "right, see remarks" if self.findings else "right"
+        if self.verdict not in SETTLED:
+            first = next((kind for kind in ("wrong", "unsafe") if self.has(kind)), None)
+            unwritten = any(finding.kind == "absent" and finding.column != "step" for finding in self.findings)
+            remarks = any(finding.kind in ("remark", "absent") for finding in self.findings)
+            self.verdict = (
+                first.upper() if first
+                else "not written yet" if unwritten
+                else "right, with remarks" if remarks
+                else "right"
+            )  # fmt: skip
         return self
 
     @property
-    def wrong(self) -> bool:
+    def fails(self) -> bool:
+        """Whether this row makes the command end with 5."""
         return self.verdict in FAULTS
 
     def as_dict(self) -> dict:
@@ -131,23 +163,20 @@ class Row:
         return cls(**row)
 
 
-def report(row: Row, column: str, what: str, found, where: str | None, evidence: str) -> None:
-    """A wrong value: what it is, the diagnosis (None: none fits), the line, and the first element that differs."""
-    message = f"{what} is wrong" + (f": {found.message}" if found else "")
-    row.fault(column, message, mistake=found.key if found else None, where=where, evidence=evidence)
-
-
 def first_difference(what: str, theirs: np.ndarray, true: np.ndarray, inputs: Callable, tolerance: float) -> str:
     """The first element that differs, theirs and the true one, and the inputs that show it."""
     if theirs.shape != true.shape:
         return f"{what} has shape {theirs.shape}, true {true.shape}"
     index = tuple(int(i) for i in np.argwhere(relative_errors(theirs, true) > tolerance)[0])
     place = ", ".join(map(str, index))
-    # + 0.0: a negative zero would only puzzle.
-    pair = theirs[index] + 0.0, true[index] + 0.0
-    # As many digits as tell the two apart.
-    digits = next((d for d in range(6, 17) if f"{pair[0]:.{d}g}" != f"{pair[1]:.{d}g}"), 17)
-    return f"{what}[{place}] is {pair[0]:.{digits}g}, true {pair[1]:.{digits}g}, at {inputs(index)}"
+    return f"{what}[{place}] is {pair(theirs[index], true[index])}, at {inputs(index)}"
+
+
+def pair(theirs: float, true: float) -> str:
+    """Two numbers with as many digits as tell them apart; + 0.0 because a negative zero would only puzzle."""
+    theirs, true = theirs + 0.0, true + 0.0
+    digits = next((d for d in range(6, 17) if f"{theirs:.{d}g}" != f"{true:.{d}g}"), 17)
+    return f"{theirs:.{digits}g}, true {true:.{digits}g}"
 
 
 def numbers(array: np.ndarray) -> str:
