@@ -30,6 +30,7 @@ EDGES = np.array([[-1000.0, 1000.0, -100.0], [100.0, -1000.0, 30.0], [-30.0, 0.0
 # The step of central differences and the tolerance, in double and in single precision.
 FINE, COARSE = (1e-5, 1e-6), (5e-3, 2e-2)
 ROUNDED = 1e-4  # GELU's constants written with a few digits
+NO_DEFINITION = "{} has no definition here: its formula was not compared, only backward with its own forward"
 SINGLE = 1e-4  # the tolerance of single precision where a formula can stand for the differences
 
 
@@ -288,8 +289,8 @@ def check_float32(row: Row, layer: Wrapped, x: np.ndarray, g: np.ndarray) -> Non
 
 
 WIDE = (
-    "{} {} float32 into float64: float64 arrays, NumPy numbers such as np.sqrt(2) and arrays of integers "
-    "(np.where(x > 0, 1, 0)) do; a mask of bool does not"
+    "{} {} float32 into float64: np.sqrt(2) does this, an array of integers too (np.where(x > 0, 1, 0)); "
+    "a mask of bool does not"
 )
 
 
@@ -324,8 +325,9 @@ def check_extra(row: Row, make: Callable) -> None:
     if first and first.kind == "wrong" and first.mistake != "return-missing":
         trouble = first.message
     if trouble is None:
-        row.note("use", f"{row.name} has no definition here: backward was held against its own forward alone")
         check_activation(row, make, row.name)
+        if row.error is not None:
+            row.note("use", NO_DEFINITION.format(row.name), mistake="no-definition")
         return
     row.verdict = "not checked"
     row.remark(

@@ -24,11 +24,11 @@ class LinearCheck:
         self.columns, self.gradient_columns = False, None
         self.cls = None
 
-    def new(self) -> LinearAdapter:
+    def new(self, dtype: type = np.float64) -> LinearAdapter:
         """A layer whose parameters have known values, b among them: 0 would hide bugs."""
         layer = LinearAdapter(lambda: self.make(IN, OUT), self.row, self.columns, self.gradient_columns)
-        layer.put("W", points(5, IN, OUT))
-        layer.put("b", points(6, OUT))
+        layer.put("W", points(5, IN, OUT).astype(dtype))
+        layer.put("b", points(6, OUT).astype(dtype))
         self.cls = layer.cls
         return layer
 
@@ -274,10 +274,8 @@ def _diagnose_raising(check: LinearCheck) -> bool:
 
 
 def _check_linear_float32(check: LinearCheck, x: np.ndarray, g: np.ndarray) -> None:
-    row, layer = check.row, check.new()
+    row, layer = check.row, check.new(np.float32)
     W, b = points(5, IN, OUT), points(6, OUT)
-    layer.put("W", W.astype(np.float32))
-    layer.put("b", b.astype(np.float32))
     if any(is_wide(layer.get(name)) for name in "Wb"):  # made float64 for the check: a layer that converts
         return
     if relative_error(layer.array("forward", x.astype(np.float32)), x @ W + b) > 1e-3:  # it reads others than W and b

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from gradcheck.catalogue import diagnose
-from gradcheck.check_activation import COARSE, FINE, SINGLE, difference_quotient, expect_slopes
+from gradcheck.check_activation import COARSE, FINE, NO_DEFINITION, SINGLE, difference_quotient, expect_slopes
 from gradcheck.check_together import ratio
 from gradcheck.definitions import LOSSES, match_loss
 from gradcheck.errors import describe
@@ -64,6 +64,8 @@ def check_loss(row: Row, make: Callable, name: str, columns_elsewhere: bool | No
         _check_gradient(check)
     if row.error is None:
         return
+    if not check.known and name not in LOSSES:
+        row.note("use", NO_DEFINITION.format(name), mistake="no-definition")
     row.hints["columns"] = check.loss.columns
     with row.stage("mean"):
         _check_mean(check)
@@ -136,13 +138,11 @@ def _find_other_value(check: LossCheck, _) -> bool:
         loss.mean = abs(twice - once) < 1e-6 * abs(once)
         report_shape(row, loss)
         check.match = match_loss(name, loss.value, [(check.o, check.t)])
-    if right is None:
-        row.note("use", f"{name} has no definition here: backward was held against its own forward alone")
-    elif check.match is None:
+    if right is not None and check.match is None:
         evidence = difference(loss, right, (check.o, check.t))
         where = line_of(check.cls, "forward")
         row.remark("agreement", f"forward is not {name} as it is defined", where=where, evidence=evidence)
-    elif check.match.remark:
+    elif right is not None and check.match.remark:
         row.remark("agreement", check.match.words, mistake=check.match.key, where=line_of(check.cls, "forward"))
     return True
 

@@ -41,6 +41,11 @@ def check_submission(
         folders = list(dict.fromkeys(str(path.parent) for _, path in group + files))
         request = {"folders": folders, "time_limit": time_limit, "memory_limit": memory_limit}
         rows += _run_all(group, request, _context(rows))
+    return complete(rows, layers, loss)
+
+
+def complete(rows: list[Row], layers: Path | None, loss: Path | None) -> list[Row]:
+    """The rows in order, with those of classes whose file is missing, and what classes do to each other."""
     for part, path in (("layers", layers), ("loss", loss)):
         if path is None:
             rows = [

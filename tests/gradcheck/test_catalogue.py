@@ -5,8 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from gradcheck import definitions
 from gradcheck.catalogue import ANY, FACTORS, WRONG, diagnose
-from gradcheck.check_activation import _check_value
+from gradcheck.check_activation import Check, _check_value
 from gradcheck.check_step import CONFIGS, STEPS, WRONG_STEPS, _compare, walk
 from gradcheck.loss_conventions import SHAPES, Reduced, batch, find_form
 from gradcheck.mistakes_layers import OTHER_FORMS
@@ -19,15 +20,16 @@ from gradcheck.reference import (
     OUT,
     SCALE,
     N,
+    central_differences,
     gelu,
     gelu_slope,
     loss_gradient,
     loss_value,
     points,
     relative_error,
+    softmax,
 )
 from gradcheck.report_rows import Row
-from gradcheck.wrapped import Wrapped
 
 
 def layer_case(value: str, out: int = OUT) -> SimpleNamespace:
@@ -45,8 +47,11 @@ def layer_case(value: str, out: int = OUT) -> SimpleNamespace:
     else:
         g, before_g = points(2, N, IN), points(4, N, IN)
         case = SimpleNamespace(x=x, g=g, n=N, k=IN)
-        function, slope = ACTIVATIONS[name]
-        rules = {"forward": lambda x, g: function(x), "grad_input": lambda x, g: g * slope(x)}
+        function = definitions.LAYERS.get(name) or ACTIVATIONS[name][0]
+        rules = {
+            "forward": lambda x, g: function(x),
+            "grad_input": lambda x, g: central_differences(lambda at: float((function(at) * g).sum()), x, 1e-5),
+        }
     case.true, case.before = rules[what](x, g), rules[what](before_x, before_g)
     case.sum, case.with_old_input = case.true + case.before, rules[what](before_x, g)
     return case
@@ -56,11 +61,16 @@ def loss_case(value: str) -> SimpleNamespace:
     name = value.split(".")[0]
     o, t = batch(name, SHAPES[0])
     n, k = o.shape
-    return SimpleNamespace(o=o, t=t, n=n, k=k, margin=5.0, true=loss_gradient(name, o, t))
+    case = SimpleNamespace(o=o, t=t, n=n, k=k, margin=5.0, p=softmax(o))
+    if name in LOSSES:
+        case.true = loss_gradient(name, o, t)
+    else:
+        case.true = central_differences(lambda at: definitions.LOSSES[name][0].total(at, t) / n, o, 1e-5)
+    return case
 
 
 def case_of(value: str) -> SimpleNamespace:
-    return loss_case(value) if value.split(".")[0] in LOSSES else layer_case(value)
+    return loss_case(value) if "Loss" in value else layer_case(value)
 
 
 GRADIENTS = [value for value in WRONG if not value.endswith(".forward")]
@@ -97,7 +107,7 @@ def test_factors_have_their_own_name(value):
         assert diagnose(value, wrong, case, 1e-6).key in (key, *same, *own_names(value, case, wrong))
 
 
-@pytest.mark.parametrize("value", [value for value in GRADIENTS if value.split(".")[0] not in LOSSES])
+@pytest.mark.parametrize("value", [value for value in GRADIENTS if "Loss" not in value])
 def test_what_any_gradient_may_have(value):
     case = case_of(value)
     for mistake in ANY:
@@ -121,7 +131,7 @@ def form_of(name: str, forward) -> list[str]:
     """The names that a loss with this forward gets."""
     row = Row(name)
     subject = SimpleNamespace(forward=lambda input, target: forward(input, target))
-    find_form(row, Reduced(subject, row), name, False)
+    find_form(row, Reduced(lambda: subject, row), name, False)
     return [finding.mistake for finding in row.findings]
 
 
@@ -147,7 +157,8 @@ def test_another_loss_has_its_own_name(name, key, total):
 def test_other_gelus_have_their_own_name():
     for form in OTHER_FORMS["Gelu.forward"]:
         row, case = Row("Gelu"), layer_case("Gelu.forward")
-        _check_value(row, Wrapped, "Gelu", form.wrong(case), ACTIVATIONS["Gelu"][0], case, 1e-6)
+        check = Check(row=row, cls=Check, name="Gelu", right=ACTIVATIONS["Gelu"][0], elementwise=True)
+        _check_value(check, form.wrong(case), case, 1e-6)
         assert [finding.mistake for finding in row.findings] == [form.key]
 
 

@@ -242,7 +242,7 @@ def row_of(file: str, bug: Bug, folder: Path):
 @pytest.mark.parametrize(("file", "bug"), BUGS, ids=[f"{n}-{bug.row}-{bug.mistake}" for n, (_, bug) in enumerate(BUGS)])
 def test_is_caught_and_named(file, bug, tmp_path):
     row = row_of(file, bug, tmp_path)
-    assert row.wrong, f"{bug.wrong!r} passes"
+    assert row.fails, f"{bug.wrong!r} passes"
     found = [finding.mistake for finding in row.findings]
     if bug.mistake is None:
         assert any(finding.evidence or finding.where for finding in row.findings)
