@@ -164,7 +164,7 @@ def match_loss(name: str, value: Callable, batches: list) -> LossMatch | None:
             true = np.array([definition.total(*batch) / len(batch[0]) for batch in batches])
         for key, factor, words, convention in SCALES:
             scaled = true * [factor(*batch[0].shape) for batch in batches]
-            if relative_error(theirs, scaled) > 1e-4:  # log(p + 1e-8) counts as log p
+            if not np.isfinite(scaled).all() or relative_error(theirs, scaled) > 1e-4:  # log(p + 1e-8) counts as log p
                 continue
             silent = key in SILENT.get(name, ("mean",))
             scale = "" if silent else f"other convention: {words}" if convention else f"it is {words}"

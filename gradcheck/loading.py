@@ -11,6 +11,7 @@ import builtins
 import functools
 import importlib.machinery
 import importlib.util
+import inspect
 import io
 import json
 import os
@@ -65,10 +66,17 @@ class StandIn:
             raise AttributeError(name)
         return StandIn(self.needs)
 
+    def __call__(self, *args, **keywords):
+        if len(args) == 1 and not keywords and (inspect.isfunction(args[0]) or inspect.isclass(args[0])):
+            return args[0]  # a decorator, such as numba's: what it decorates can do without it
+        if keywords and not args:
+            return self
+        raise Needs(self.needs)
+
     def _refuse(self, *_, **__):
         raise Needs(self.needs)
 
-    __call__ = __iter__ = __getitem__ = __len__ = __bool__ = __float__ = __array__ = __mro_entries__ = _refuse
+    __iter__ = __getitem__ = __len__ = __bool__ = __float__ = __array__ = __mro_entries__ = _refuse
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __matmul__ = _refuse
     __rmatmul__ = __pow__ = __neg__ = __lt__ = __gt__ = __array_ufunc__ = __enter__ = _refuse
 
@@ -210,7 +218,8 @@ def _repaired(text: str, error: SyntaxError, cut: dict[str, str]) -> tuple[str, 
     if not any(lines[begin:end]):  # nothing is left to cut: give up
         raise error
     cut.update(
-        (name, f"code that parses: {message}") for name in re.findall(r"(?m)^class (\w+)", "\n".join(lines[begin:end]))
+        (name, f"to be parsed: {plain(error.msg)}")
+        for name in re.findall(r"(?m)^class (\w+)", "\n".join(lines[begin:end]))
     )
     lines[begin:end] = [""] * (end - begin)
     return "\n".join(lines), Repair(f"{message}; checked without lines {begin + 1} to {end}", where, fatal=True)

@@ -34,19 +34,14 @@ class Mistake(NamedTuple):
 def _gelu_with(c, **parts) -> np.ndarray:
     """The derivative of GELU's tanh form, some of its factors replaced."""
     x = c.x
-    p = {
-        "t": np.tanh(SCALE * (x + CUBIC * x**3)),
-        "first": 0.5,
-        "second": 0.5,
-        "x": x,
-        "inner": SCALE * (1.0 + 3.0 * CUBIC * x * x),
-    } | parts
+    inner = c.scale * (1.0 + 3.0 * c.cubic * x * x)
+    p = {"t": _gelu_tanh(c), "first": 0.5, "second": 0.5, "x": x, "inner": inner} | parts
     sech2 = p.get("sech2", 1.0 - p["t"] ** 2)
     return c.g * (p["first"] * (1.0 + p["t"]) + p["second"] * p["x"] * sech2 * p["inner"])
 
 
 def _gelu_tanh(c) -> np.ndarray:
-    return np.tanh(SCALE * (c.x + CUBIC * c.x**3))
+    return np.tanh(c.scale * (c.x + c.cubic * c.x**3))
 
 
 # fmt: off
@@ -138,15 +133,15 @@ WRONG_LAYERS: dict[str, list[Mistake]] = {
         Mistake("gelu-tanh-unsquared", "1 - tanh stands where 1 - tanh^2 belongs",
                 lambda c: _gelu_with(c, sech2=1 - _gelu_tanh(c))),
         Mistake("gelu-no-three", "the 3 of the derivative of x^3 is missing",
-                lambda c: _gelu_with(c, inner=SCALE * (1 + CUBIC * c.x**2))),
+                lambda c: _gelu_with(c, inner=c.scale * (1 + c.cubic * c.x**2))),
         Mistake("gelu-cube-left", "the inner derivative has x^3 where 3 x^2 belongs",
-                lambda c: _gelu_with(c, inner=SCALE * (1 + 3 * CUBIC * c.x**3))),
+                lambda c: _gelu_with(c, inner=c.scale * (1 + 3 * c.cubic * c.x**3))),
         Mistake("gelu-cube-left", "the inner derivative has x^3 where 3 x^2 belongs",
-                lambda c: _gelu_with(c, inner=SCALE * (1 + CUBIC * c.x**3))),
+                lambda c: _gelu_with(c, inner=c.scale * (1 + c.cubic * c.x**3))),
         Mistake("gelu-no-scale", "sqrt(2/pi) is missing in the inner derivative",
-                lambda c: _gelu_with(c, inner=1 + 3 * CUBIC * c.x**2)),
+                lambda c: _gelu_with(c, inner=1 + 3 * c.cubic * c.x**2)),
         Mistake("gelu-no-inner", "the inner derivative is missing (chain rule)", lambda c: _gelu_with(c, inner=1.0)),
-        Mistake("gelu-no-inner", "the inner derivative is only sqrt(2/pi)", lambda c: _gelu_with(c, inner=SCALE)),
+        Mistake("gelu-no-inner", "the inner derivative is only sqrt(2/pi)", lambda c: _gelu_with(c, inner=c.scale)),
         Mistake("gelu-first-term-only", "the second term of the product rule is missing",
                 lambda c: _gelu_with(c, second=0.0)),
         Mistake("gelu-second-term-only", "the first term of the product rule is missing",
@@ -156,8 +151,9 @@ WRONG_LAYERS: dict[str, list[Mistake]] = {
         Mistake("gelu-x-missing", "the factor x of the second term is missing", lambda c: _gelu_with(c, x=1.0)),
         Mistake("gelu-minus", "the two terms are subtracted: add them", lambda c: _gelu_with(c, second=-0.5)),
         Mistake("from-output", "it is computed from the output, not from the input",
-                lambda c: c.g * gelu_slope(gelu(c.x))),
-        Mistake("grad-left-out", "grad_output is left out of the chain rule", lambda c: gelu_slope(c.x)),
+                lambda c: c.g * gelu_slope(gelu(c.x, c.scale, c.cubic), c.scale, c.cubic)),
+        Mistake("grad-left-out", "grad_output is left out of the chain rule",
+                lambda c: gelu_slope(c.x, c.scale, c.cubic)),
         Mistake("gelu-of-other-form", "it is that of x Phi(x); forward is another form",
                 lambda c: c.g * gelu_erf_slope(c.x)),
         Mistake("gelu-of-other-form", "it is that of x sigmoid(1.702 x); forward is another form",
@@ -249,10 +245,12 @@ def wrong_constants(value: str, theirs: np.ndarray, case) -> str | None:
     found = fit_gelu(*((gelu, case.x, theirs) if value == "Gelu.forward" else (gelu_slope, case.x, theirs / case.g)))
     if found is None:
         return None
+    if value == "Gelu.forward":
+        case.scale, case.cubic = found  # backward is looked at with the constants of its own forward
     pairs = (("sqrt(2/pi)", found[0], SCALE), ("0.044715", found[1], CUBIC))
     words = [
         f"{name} is {is_:.6g}" + (f", not {true:.6g}" if name[0] == "s" else "")
         for name, is_, true in pairs
         if abs(is_ - true) > 1e-7
     ]
-    return "a constant of GELU is wrong: " + " and ".join(words) if words else None
+    return "its constant " + ", and ".join(words) if words else None

@@ -46,7 +46,7 @@ def layer_case(value: str, out: int = OUT) -> SimpleNamespace:
         }
     else:
         g, before_g = points(2, N, IN), points(4, N, IN)
-        case = SimpleNamespace(x=x, g=g, n=N, k=IN)
+        case = SimpleNamespace(x=x, g=g, n=N, k=IN, scale=SCALE, cubic=CUBIC)
         function = definitions.LAYERS.get(name) or ACTIVATIONS[name][0]
         rules = {
             "forward": lambda x, g: function(x),

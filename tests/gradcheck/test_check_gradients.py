@@ -22,7 +22,9 @@ from gradcheck.errors import plain
 from gradcheck.mistakes_layers import WRONG_LAYERS
 from gradcheck.reference import (
     ACTIVATIONS,
+    CUBIC,
     LOSSES,
+    SCALE,
     central_differences,
     gelu_erf,
     gelu_erf_slope,
@@ -214,7 +216,7 @@ def test_the_catalogue_is_large_and_its_mistakes_differ():
     assert len(keys) >= 60
     x, g = points(1, 5, 4), points(2, 5, 4)
     for name in ACTIVATIONS:
-        case = SimpleNamespace(x=x, g=g, n=5, k=4, true=g * ACTIVATIONS[name][1](x))
+        case = SimpleNamespace(x=x, g=g, n=5, k=4, scale=SCALE, cubic=CUBIC, true=g * ACTIVATIONS[name][1](x))
         found = [(m.key, np.asarray(m.wrong(case), float)) for m in WRONG_LAYERS[f"{name}.grad_input"]]
         for key, wrong in found:
             true_of_other_form = key == "gelu-of-other-form" and relative_error(wrong, case.true) < 1e-9
