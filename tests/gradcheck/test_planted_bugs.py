@@ -10,8 +10,10 @@ from typing import NamedTuple
 import pytest
 
 from gradcheck.check_project import layer_row, loss_row
+from gradcheck.submission import check_class
 
-ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
 
 
 class Bug(NamedTuple):
@@ -217,12 +219,60 @@ LOSS_BUGS = [
     Bug("HingeLoss", ".astype(input.dtype)", ".astype(float)", "float32-lost"),
 ]
 
+MASKED = "np.where(x <= -3, 0, np.where(x >= 3, 1, (2 * x + 3) / 6))"
+SELU = "np.where(self.x > 0, 1, 1.67326 * np.exp(np.minimum(self.x, 0)))"
+KL = "np.where(target > 0, target * (np.log(np.where(target > 0, target, 1)) - log_softmax(input)), 0)"
+FOCAL = "self.alpha * target * (g * p * (1 - p) ** (g - 1) * log_p - (1 - p) ** g)"
+NEWER_BUGS = [
+    Bug("Tanh", "(1 - self.y**2)", "(1 - self.y)", "tanh-unsquared"),
+    Bug("Tanh", "grad_output * (1 - self.y**2)", "1 - self.y**2", "grad-left-out"),
+    Bug("Softmax", "self.p * (grad_output - ", "self.p * (1 - self.p) * (grad_output - 0 * ", "softmax-diagonal"),
+    Bug("Softmax", "(grad_output * self.p).sum(axis=1, keepdims=True)", "0", "softmax-sum"),
+    Bug("Softmax", "input.max(axis=1, keepdims=True)", "input.max()", "not-finite"),
+    Bug("Softmax", "e.sum(axis=1, keepdims=True)", "e.sum(axis=0, keepdims=True)", None),
+    Bug("Swish", "(self.s + self.x * self.s * (1 - self.s))", "self.s", "product-rule"),
+    Bug("Swish", "return input * self.s", "return 2 * input * self.s", None),
+    Bug("HardSwish", MASKED, MASKED.replace("(2 * x + 3) / 6", "(x + 3) / 6"), "two-missing"),
+    Bug("HardSwish", MASKED, MASKED.replace("x >= 3, 1", "x >= 3, x"), None),
+    Bug("Mish", " + self.x * (1 - self.t**2) / (1 + np.exp(-self.x))", "", "product-rule"),
+    Bug("Mish", "np.logaddexp(0, input)", "np.log(1 + np.exp(-input))", None),
+    Bug(
+        "Selu", SELU, SELU.replace("np.exp(np.minimum(self.x, 0))", "np.expm1(np.minimum(self.x, 0))"), "selu-minus-one"
+    ),
+    Bug("Selu", SELU, SELU.replace("1.67326 * ", ""), "selu-alpha"),
+    Bug(
+        "LeakyRelu",
+        "np.where(self.on, grad_output, self.slope * grad_output)",
+        "grad_output * self.on",
+        "slope-missing",
+    ),
+    Bug("LeakyRelu", "np.where(self.on, grad_output, ", "np.where(grad_output > 0, grad_output, ", "mask-on-grad"),
+    Bug("MSELoss", "2 * (input - target) / input.size", "2 * (input - target) / len(input)", None),
+    Bug("MSELoss", "2 * (input - target) / input.size", "2 * (target - input) / input.size", "opposite-sign"),
+    Bug(
+        "CrossEntropyLoss",
+        "np.exp(log_softmax(input)) - target) / len(input)",
+        "np.exp(log_softmax(input)) - target)",
+        "times-n",
+    ),
+    Bug("KLDivLoss", "(np.exp(log_softmax(input)) - target)", "(input - target)", "softmax-left-out"),
+    Bug("KLDivLoss", KL, "target * (np.log(target) - log_softmax(input))", None),
+    Bug("BrierLoss", "self.p * (d - (d * self.p).sum(axis=1, keepdims=True))", "d", "softmax-slope"),
+    Bug("BrierLoss", "d - (d * self.p).sum(axis=1, keepdims=True)", "d * (1 - self.p)", "softmax-diagonal"),
+    Bug("FocalLoss", FOCAL, FOCAL.replace("g * p", "p"), None),
+    Bug("FocalLoss", "a - p * a.sum", "p * a.sum", None),
+    Bug("LabelSmoothingCrossEntropyLoss", "- self.smooth(target))", "- target)", "unsmoothed"),
+]
+
+
 BUGS = [("layers", bug) for bug in LAYER_BUGS] + [("loss", bug) for bug in LOSS_BUGS]
+BUGS += [("alternative_newer_classes", bug) for bug in NEWER_BUGS]
 
 
 def planted(file: str, bug: Bug, folder: Path):
     """The module of a copy of our file that has this bug."""
-    text = (ROOT / f"{file}.py").read_text(encoding="utf-8")
+    folder_of = HERE if file.startswith("alternative") else ROOT
+    text = (folder_of / f"{file}.py").read_text(encoding="utf-8")
     assert bug.right in text, f"{bug.right!r} is not in {file}.py any more: plant the bug elsewhere"
     text = text.replace(bug.right, bug.wrong)
     # What some of the bugs read and our Sigmoid does not keep.
@@ -236,6 +286,8 @@ def planted(file: str, bug: Bug, folder: Path):
 
 def row_of(file: str, bug: Bug, folder: Path):
     module = planted(file, bug, folder)
+    if file.startswith("alternative"):
+        return check_class("loss" if "Loss" in bug.row else "layers", file, bug.row, getattr(module, bug.row))
     return layer_row(module, bug.row) if file == "layers" else loss_row(module, bug.row)
 
 
@@ -256,7 +308,7 @@ def test_the_line_is_named(tmp_path):
     text = (tmp_path / "layers.py").read_text(encoding="utf-8").splitlines()
     number = next(n for n, line in enumerate(text, 1) if bug.wrong in line)
     assert finding.where == f"layers.py line {number}, in backward: {bug.wrong}"
-    assert finding.evidence == "grad_input[0, 1] is 0, true -0.78, at x = 1.23, grad_output = -0.78"
+    assert finding.evidence == "grad_input[0, 1] is 0, true -0.78, at x = 3.29, grad_output = -0.78"
 
 
 def test_every_copy_without_a_bug_is_right(tmp_path):
