@@ -8,7 +8,7 @@ import numpy as np
 
 from gradcheck.reference import relative_error, sgd
 from gradcheck.report_rows import Row
-from gradcheck.source import is_stub, last_line, line_of
+from gradcheck.source import last_line, line_of
 
 SETTINGS = {"batch_size": 5, "max_epoch": 1, "disp_freq": 50, "test_epoch": 1}
 CONFIGS = (
@@ -31,85 +31,69 @@ def _nesterov(p, v, g, lr, wd, m):
     return p - lr * (step + m * v), v
 
 
-def _plain(velocity: Callable, sign: float = -1.0) -> Callable:
-    """A step p + sign lr v with v as `velocity` says."""
+def _plain(velocity: Callable, rate: Callable = lambda lr: lr) -> Callable:
+    """A step p - rate(lr) v with v as `velocity` says."""
 
     def one(p, v, g, lr, wd, m):
         v = velocity(p, v, g, wd, m)
-        return p + sign * lr * v, v
+        return p - rate(lr) * v, v
 
     return one
 
 
+def _right(p, v, g, wd, m):
+    return m * v + g + wd * p
+
+
+# fmt: off
 WRONG_STEPS = [
     WrongStep("not-updated", "it is not updated at all", lambda p, v, g, lr, wd, m: (p, v)),
-    WrongStep(
-        "adds-step", "it is added where it must be subtracted", _plain(lambda p, v, g, wd, m: m * v + g + wd * p, 1.0)
-    ),
+    WrongStep("adds-step", "it is added where it must be subtracted", _plain(_right, lambda lr: -lr)),
     WrongStep("momentum-missing", "the momentum term is missing", _plain(lambda p, v, g, wd, m: g + wd * p)),
     WrongStep("decay-missing", "the weight decay term is missing", _plain(lambda p, v, g, wd, m: m * v + g)),
     WrongStep("decay-and-momentum-missing", "momentum and weight decay are missing", _plain(lambda p, v, g, wd, m: g)),
     WrongStep("decay-sign", "weight decay has the wrong sign", _plain(lambda p, v, g, wd, m: m * v + g - wd * p)),
     WrongStep("momentum-sign", "momentum has the wrong sign", _plain(lambda p, v, g, wd, m: -m * v + g + wd * p)),
-    WrongStep(
-        "momentum-on-both", "momentum scales the new gradient too", _plain(lambda p, v, g, wd, m: m * (v + g + wd * p))
-    ),
+    WrongStep("momentum-on-both", "momentum scales the new gradient too",
+              _plain(lambda p, v, g, wd, m: m * (v + g + wd * p))),
     WrongStep("momentum-is-one", "the momentum coefficient is left out", _plain(lambda p, v, g, wd, m: v + g + wd * p)),
-    WrongStep(
-        "decay-without-p", "weight decay is added without the parameter", _plain(lambda p, v, g, wd, m: m * v + g + wd)
-    ),
+    WrongStep("decay-without-p", "weight decay is added without the parameter",
+              _plain(lambda p, v, g, wd, m: m * v + g + wd)),
     WrongStep("decay-is-one", "the weight decay coefficient is left out", _plain(lambda p, v, g, wd, m: m * v + g + p)),
-    WrongStep(
-        "decay-sum",
-        "weight decay takes the sum of all parameters",
-        _plain(lambda p, v, g, wd, m: m * v + g + wd * p.sum()),
-    ),
-    WrongStep("rate-missing", "the learning rate is missing", lambda p, v, g, lr, wd, m: _rate(p, v, g, wd, m, 1.0)),
-    WrongStep(
-        "rate-twice", "the learning rate is applied twice", lambda p, v, g, lr, wd, m: _rate(p, v, g, wd, m, lr * lr)
-    ),
-    WrongStep(
-        "gradient-over-n",
-        "the gradient is divided by the batch size once more",
-        _plain(lambda p, v, g, wd, m: m * v + g / 5 + wd * p),
-    ),
+    WrongStep("decay-sum", "weight decay takes the sum of all parameters",
+              _plain(lambda p, v, g, wd, m: m * v + g + wd * p.sum())),
+    WrongStep("rate-missing", "the learning rate is missing", _plain(_right, lambda lr: 1.0)),
+    WrongStep("rate-twice", "the learning rate is applied twice", _plain(_right, lambda lr: lr * lr)),
+    WrongStep("gradient-over-n", "the gradient is divided by the batch size once more",
+              _plain(lambda p, v, g, wd, m: m * v + g / 5 + wd * p)),
     WrongStep("gradient-sign", "the gradient has the wrong sign", _plain(lambda p, v, g, wd, m: m * v - g + wd * p)),
-    WrongStep(
-        "momentum-of-step",
-        "the velocity takes the old one but the new one is never kept",
-        lambda p, v, g, lr, wd, m: (p - lr * (m * v + g + wd * p), g + wd * p),
-    ),
-    WrongStep(
-        "decay-doubled",
-        "weight decay 2 wd p: the penalty is wd ||p||^2, not half of it",
-        _plain(lambda p, v, g, wd, m: m * v + g + 2 * wd * p),
-        True,
-    ),
-    WrongStep(
-        "decay-decoupled",
-        "weight decay is decoupled from the momentum (p - lr v - lr wd p)",
-        lambda p, v, g, lr, wd, m: (p - lr * (m * v + g) - lr * wd * p, m * v + g),
-        True,
-    ),
-    WrongStep(
-        "decay-decoupled",
-        "weight decay is decoupled and acts after the step",
-        lambda p, v, g, lr, wd, m: ((p - lr * (m * v + g)) * (1 - lr * wd), m * v + g),
-        True,
-    ),
+    WrongStep("momentum-of-step", "the velocity takes the old one but the new one is never kept",
+              lambda p, v, g, lr, wd, m: (p - lr * (m * v + g + wd * p), g + wd * p)),
+    WrongStep("decay-doubled", "weight decay 2 wd p: the penalty is wd ||p||^2, not half of it",
+              _plain(lambda p, v, g, wd, m: m * v + g + 2 * wd * p), True),
+    WrongStep("decay-decoupled", "weight decay is decoupled from the momentum (p - lr v - lr wd p)",
+              lambda p, v, g, lr, wd, m: (p - lr * (m * v + g) - lr * wd * p, m * v + g), True),
+    WrongStep("decay-decoupled", "weight decay is decoupled and acts after the step",
+              lambda p, v, g, lr, wd, m: ((p - lr * (m * v + g)) * (1 - lr * wd), m * v + g), True),
     WrongStep("nesterov", "momentum is Nesterov's", _nesterov, True),
-    WrongStep(
-        "dampened",
-        "the new gradient is weighted with 1 - momentum",
-        _plain(lambda p, v, g, wd, m: m * v + (1 - m) * (g + wd * p)),
-        True,
-    ),
+    WrongStep("dampened", "the new gradient is weighted with 1 - momentum",
+              _plain(lambda p, v, g, wd, m: m * v + (1 - m) * (g + wd * p)), True),
 ]
+# fmt: on
 
 
-def _rate(p, v, g, wd, m, rate: float):
-    v = m * v + g + wd * p
-    return p - rate * v, v
+class Walk(NamedTuple):
+    """What a parameter did in a few steps."""
+
+    name: str
+    before: np.ndarray
+    grads: list[np.ndarray]
+    after: np.ndarray  # of each step
+    config: dict
+    tolerance: float
+
+    def fits(self, true: np.ndarray) -> bool:
+        return relative_error(self.after, true) <= self.tolerance
 
 
 def walk(one: Callable, start: np.ndarray, grads: list[np.ndarray], config: dict) -> np.ndarray:
@@ -128,6 +112,7 @@ def check_step(row: Row, start: Callable, gradients: Callable) -> None:
     """
     for config in CONFIGS:
         layer = start()
+        cls = layer.cls
         before = {name: layer.get(name).astype(float) for name in "Wb"}
         tolerance = 1e-4 if any(layer.get(name).dtype == np.float32 for name in "Wb") else 1e-9
         grads, after = {"W": [], "b": []}, {"W": [], "b": []}
@@ -147,17 +132,11 @@ def check_step(row: Row, start: Callable, gradients: Callable) -> None:
         if any(not np.array_equal(layer.get("grad_" + name), grads[name][-1]) for name in "Wb"):
             row.remark("step", "update changes grad_W or grad_b", mistake="update-writes-grads")
         if all(np.array_equal(values[-1], before[name]) for name, values in after.items()):
-            cls = type(layer.subject)
-            if is_stub(cls.update):
-                row.absent("step", "update is not written yet: it changes neither W nor b", mistake="not-updated")
-            else:
-                message = "update changes neither W nor b: is it assigned to a local name?"
-                row.wrong("step", message, mistake="not-updated", where=last_line(cls, "update"))
+            message = "update changes neither W nor b: is it assigned to a local name?"
+            row.wrong("step", message, mistake="not-updated", where=last_line(cls, "update"))
             return
         for name in "Wb":
-            _compare(
-                row, type(layer.subject), name, before[name], grads[name], np.array(after[name]), config, tolerance
-            )
+            compare(row, cls, Walk(name, before[name], grads[name], np.array(after[name]), config, tolerance))
         if row.has("wrong", "step"):
             return
         _check_two(row, start, gradients, config, after, tolerance)
@@ -173,42 +152,41 @@ def _check_two(row: Row, start: Callable, gradients: Callable, config: dict, aft
                 layer.subject.update(SETTINGS | config)
         if any(relative_error(one.get(name), after[name][number]) > tolerance for name in "Wb"):
             message = "two layers share what update saved, such as the velocity (class attribute or global)"
-            row.wrong("step", message, mistake="shared", where=last_line(type(one.subject), "update"))
+            row.wrong("step", message, mistake="shared", where=last_line(one.cls, "update"))
             return
 
 
-def _compare(row: Row, cls: type, name: str, before, grads: list, after: np.ndarray, config: dict, tolerance) -> None:
-    true = np.array(sgd(before, grads, config))
-    if relative_error(after, true) <= tolerance:
+def compare(row: Row, cls: type, seen: Walk) -> None:
+    """What a parameter did against the right steps; a wrong step is named if its numbers are the submission's."""
+    true, name, where = (
+        np.array(sgd(seen.before, seen.grads, seen.config)),
+        seen.name,
+        line_of(cls, "update", seen.name),
+    )
+    if seen.fits(true):
         return
-    where = line_of(cls, "update", name)
     # One mistake, or one beside a term that is missing.
     without = ((), ("momentum",), ("weight_decay",), ("momentum", "weight_decay"))
     for left_out, wrong in itertools.product(without, WRONG_STEPS):
-        if relative_error(after, walk(wrong.one, before, grads, config | dict.fromkeys(left_out, 0.0))) > tolerance:
+        if not seen.fits(walk(wrong.one, seen.before, seen.grads, seen.config | dict.fromkeys(left_out, 0.0))):
             continue
-        if wrong.key == "not-updated":
-            where = last_line(cls, "update")
-        if left_out:
-            missing = " and no ".join(left_out).replace("_", " ")
-            message = f"update of {name} is wrong: {wrong.message}, and there is no {missing}"
-            row.wrong("step", message, mistake=wrong.key, where=where)
-            return
-        if wrong.key == "decay-missing" and name == "b":
+        where = last_line(cls, "update") if wrong.key == "not-updated" else where
+        missing = f", and there is no {' and no '.join(left_out).replace('_', ' ')}" if left_out else ""
+        if wrong.key == "decay-missing" and name == "b" and not left_out:
             row.remark("step", "other convention: no weight decay on b", mistake="no-decay-on-b", where=where)
-        elif wrong.convention:
+        elif wrong.convention and not left_out:
             row.remark("step", f"other convention: {wrong.message}", mistake=wrong.key, where=where)
         else:
-            row.wrong("step", f"update of {name} is wrong: {wrong.message}", mistake=wrong.key, where=where)
+            message = f"update of {name} is wrong: {wrong.message}{missing}"
+            row.wrong("step", message, mistake=wrong.key, where=where)
         return
-    first = np.argwhere(np.abs(after - true) > tolerance * np.abs(true))[0]
+    first = np.argwhere(np.abs(seen.after - true) > seen.tolerance * np.abs(true))[0]
     step, index = int(first[0]), tuple(int(i) for i in first[1:])
-    settings = ", ".join(f"{key} {value:g}" for key, value in config.items())
-    row.wrong(
-        "step",
-        f"update of {name} is not v <- momentum v + (grad + decay {name}), {name} <- {name} - rate v",
-        where=where,
-        evidence=f"after step {step + 1}, {name}{list(index)} is {after[step][index]:.6g}, "
-        f"true {true[step][index]:.6g}, "
-        f"with {settings}, first {before[index]:g}, gradients {', '.join(f'{g[index]:g}' for g in grads[: step + 1])}",
+    settings = ", ".join(f"{key} {value:g}" for key, value in seen.config.items())
+    gradients = ", ".join(f"{grad[index]:g}" for grad in seen.grads[: step + 1])
+    evidence = (
+        f"after step {step + 1}, {name}{list(index)} is {seen.after[step][index]:.6g}, true {true[step][index]:.6g}, "
+        f"with {settings}, first {seen.before[index]:g}, gradients {gradients}"
     )
+    message = f"update of {name} is not v <- momentum v + (grad + decay {name}), {name} <- {name} - rate v"
+    row.wrong("step", message, where=where, evidence=evidence)

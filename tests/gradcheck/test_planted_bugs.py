@@ -228,7 +228,7 @@ NEWER_BUGS = [
     Bug("Tanh", "grad_output * (1 - self.y**2)", "1 - self.y**2", "grad-left-out"),
     Bug("Softmax", "self.p * (grad_output - ", "self.p * (1 - self.p) * (grad_output - 0 * ", "softmax-diagonal"),
     Bug("Softmax", "(grad_output * self.p).sum(axis=1, keepdims=True)", "0", "softmax-sum"),
-    Bug("Softmax", "input.max(axis=1, keepdims=True)", "input.max()", "not-finite"),
+    Bug("Softmax", "input.max(axis=1, keepdims=True)", "input.max()", "overflow-softmax"),
     Bug("Softmax", "e.sum(axis=1, keepdims=True)", "e.sum(axis=0, keepdims=True)", None),
     Bug("Swish", "(self.s + self.x * self.s * (1 - self.s))", "self.s", "product-rule"),
     Bug("Swish", "return input * self.s", "return 2 * input * self.s", None),
