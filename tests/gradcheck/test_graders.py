@@ -8,9 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from alternative_implementations import ALTERNATIVES
 from submissions_helper import LAYER, LOSS, SUBMISSIONS, in_process, said, written
+from test_planted_bugs import BUGS
 
 import check_gradients
+from gradcheck.catalogue import ANY, FACTORS, WRONG
+from gradcheck.check_step import WRONG_STEPS
 from gradcheck.loss_conventions import SHAPES, SPREAD, batch
 from utils import FileError, UsageError
 
@@ -158,3 +162,13 @@ def test_the_sample_that_differs_is_shown(tmp_path):
     evidence = next(finding.evidence for finding in row.findings if finding.column == "agreement")
     theirs, true = evidence.split(": ")[1].split(", true ")
     assert row.verdict == "WRONG" and abs(float(theirs) - float(true)) > 1e-3, said(row)
+
+
+def test_the_readme_counts_what_there_is():
+    text = " ".join((ROOT / "gradcheck" / "README.md").read_text(encoding="utf-8").split())
+    formulas = sum(len(mistakes) for mistakes in WRONG.values())
+    assert f"A catalogue holds {formulas} wrong formulas of values and gradients, {len(ANY) + len(FACTORS)} fau" in text
+    assert f"and {len(WRONG_STEPS)} wrong steps of SGD" in text
+    named = sum(bug.mistake is not None for _, bug in BUGS)
+    assert f"plants {len(BUGS)} known bugs" in text and f"and {named} of them must be named" in text
+    assert f"holds {len(ALTERNATIVES)} correct implementations" in text
