@@ -9,7 +9,6 @@ python check_gradients.py --starter FOLDER  write the two files that a student s
 import argparse
 import glob
 import shlex
-import shutil
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -17,11 +16,11 @@ from typing import NamedTuple
 from gradcheck import table
 from gradcheck.check_project import project_rows
 from gradcheck.report_rows import Row
+from gradcheck.starter import write_starter
 from gradcheck.subprocess_runner import check_submission
 from training.settings import run_command
 from utils import FileError, UsageError
 
-STARTER = Path(__file__).resolve().parent / "gradcheck" / "starter"
 EPILOG = """
 a submission has the assignment's interface:
   Linear(name, in_num, out_num, init_std) with W, b, grad_W, grad_b; Relu, Sigmoid, Gelu(name)
@@ -64,9 +63,7 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[Submission]]:
     parser.add_argument("--json", action="store_true", help="print JSON, for graders")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write a line for each class, for a spreadsheet")
     parser.add_argument("--starter", type=Path, metavar="FOLDER", help="write layers.py and loss.py to be filled in")
-    parser.add_argument(
-        "--time-limit", type=float, default=10.0, metavar="SECONDS", help="for each submitted class (default 10)"
-    )
+    parser.add_argument("--time-limit", type=float, default=10.0, metavar="SECONDS", help="for a class (default 10)")
     options = parser.parse_args(arguments)
     if options.folders and (options.layers or options.loss):
         raise UsageError("give folders, or --layers and --loss, not both")
@@ -114,20 +111,10 @@ def _in_folder(folder: Path) -> Submission:
 def main(arguments: list[str]) -> int:
     options, submissions = parse(arguments)
     if options.starter:
-        return write_starter(options.starter)
+        write_starter(options.starter)
+        print(f"fill in layers.py and loss.py, then: python check_gradients.py {options.starter}")
+        return 0
     return check_submissions(options, submissions) if submissions else check_project(options.json)
-
-
-def write_starter(folder: Path) -> int:
-    """Copy layers.py and loss.py to a folder; FileError if one is there already."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in ("layers.py", "loss.py"):
-        if (folder / name).exists():
-            raise FileError(f"{folder / name} is there already: give another folder to --starter")
-    for name in ("layers.py", "loss.py"):
-        shutil.copyfile(STARTER / name, folder / name)
-    print(f"{folder}: layers.py and loss.py are written; fill them in, then: python check_gradients.py {folder}")
-    return 0
 
 
 def check_project(as_json: bool) -> int:
@@ -137,11 +124,9 @@ def check_project(as_json: bool) -> int:
     if as_json:
         print(table.as_json([("this project", rows)], code))
         return code
-    screen = table.Screen()
-    show(screen, "This project's gradients", rows)
+    show(table.Screen(), "This project's gradients", rows)
     errors = [row.error for row in rows if row.error is not None]
-    largest = f"largest relative error {max(errors):.1e} (limit 1e-06), " if errors else ""
-    screen.print(f"{largest}{time.perf_counter() - start:.1f} s")
+    print(f"largest relative error {max(errors, default=0):.1e} (limit 1e-06), {time.perf_counter() - start:.1f} s")
     return code
 
 

@@ -18,5 +18,5 @@ worker.py              that process
 submission.py          a submission from the inside: its classes, found and made
 loading.py             its files, run statement by statement
 table.py               how rows are shown: table, list, JSON, CSV
-starter/               the two files that a student starts from
+starter.py             the two files that a student starts from
 """

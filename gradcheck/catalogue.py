@@ -54,6 +54,8 @@ ANY = (
     Mistake("stale", "it is still that of an earlier batch", lambda c: c.before),
     Mistake("stale", "it takes the input of an earlier batch: forward keeps its first one", lambda c: c.with_old_input),
     Mistake("transposed", "it is transposed", lambda c: c.true.T),
+    Mistake("grad-left-out", "grad_output is left out of the chain rule", lambda c: c.true / c.g),
+    Mistake("batch-sum", "it is summed over the batch: a row for each sample is needed", lambda c: c.true.sum(axis=0)),
     Mistake("passed-on", "backward hands on grad_output as it came", lambda c: c.g),
 )
 

@@ -110,8 +110,7 @@ def _check_gradient(check: LinearCheck, name: str, theirs: np.ndarray, given, to
     found = diagnose(f"Linear.{name}", theirs, case, tolerance)
     evidence = first_difference(name, theirs, case.true, _linear_inputs(name, case), tolerance)
     where = line_of(check.cls, "backward", None if name == "grad_input" else name)
-    message = f"{name} is wrong" + (f": {found.message}" if found else "")
-    check.row.wrong("gradient", message, mistake=found.key if found else None, where=where, evidence=evidence)
+    check.row.report("gradient", name, found, where, evidence)
     if name == "grad_W":
         check.row.hints["ratio"] = (factor, N) if (factor := ratio(theirs, case.true)) else None
 
@@ -213,9 +212,7 @@ def _check_value(check: LinearCheck, output: np.ndarray, case, tolerance: float)
         return
     found = diagnose("Linear.forward", output, SimpleNamespace(**vars(case), true=expected), tolerance)
     evidence = first_difference("forward", output, expected, _linear_inputs("forward", case), tolerance)
-    message = "forward is wrong" + (f": {found.message}" if found else "")
-    where = line_of(check.cls, "forward")
-    check.row.wrong("agreement", message, mistake=found.key if found else None, where=where, evidence=evidence)
+    check.row.report("agreement", "forward", found, line_of(check.cls, "forward"), evidence)
 
 
 def _linear_inputs(name: str, case) -> Callable:

@@ -292,6 +292,7 @@ def _check_mean(check: LossCheck) -> None:
         singles = [loss.value(o[n : n + 1], t[n : n + 1]) for n in range(len(o))]
         loss.value(o[:1], t[:1])
         shape = loss.array("backward", o[:1], t[:1]).shape
+        shape = shape if not row.has("wrong", "gradient") else o[:1].shape
         if abs(np.mean(singles) - once) > 1e-4 * abs(once) or shape != o[:1].shape:
             row.wrong("mean", "a batch of one sample is treated otherwise than a larger one", mistake="single-sample")
 

@@ -52,11 +52,19 @@ REMOVED_FROM_NUMPY = {name: ("1.24", name) for name in ("int", "float", "bool", 
     "trapz": ("2.4", "np.trapezoid"), "complex_": ("2", "np.complex128"), "unicode_": ("2", "np.str_"),
     "string_": ("2", "np.bytes_"), "asscalar": ("1.23", "np.ndarray.item"), "msort": ("2", "np.sort"),
 }  # fmt: skip
-PYTHON_2_SYNTAX = (
-    ("Missing parentheses in call to 'print'", "the print statement: write print(...)"),
-    ("Missing parentheses in call to 'exec'", "the exec statement: write exec(...)"),
-    ("multiple exception types must be parenthesized", "`except X, e`: write `except X as e`"),
-    ("leading zeros in decimal integer", "octal numbers are 0o17 in Python 3"),
+# Syntax errors: what the message or the line of code looks like -> what it means.
+SYNTAX = (
+    ("msg", r"codec can't decode|Non-UTF-8", "is not UTF-8: save it as UTF-8"),
+    ("msg", r"Missing parentheses in call to 'print'", "this is Python 2: the print statement: write print(...)"),
+    ("msg", r"Missing parentheses in call to 'exec'", "this is Python 2: the exec statement: write exec(...)"),
+    ("msg", r"multiple exception types must be", "this is Python 2: `except X, e`: write `except X as e`"),
+    ("msg", r"leading zeros in decimal integer", "this is Python 2: octal numbers are 0o17 in Python 3"),
+    ("code", r"^```", "a fence of Markdown (```) is left in the file: delete this line"),
+    ("code", r"^(<{7}|={7}|>{7})", "a conflict of a merge is left in the file: keep one of the two versions"),
+    ("code", r"\b\d+L\b", "this is Python 2: a long integer such as 10L: write 10"),
+    ("code", r"<>", "this is Python 2: `<>`: write !="),
+    ("code", r"^raise \w+\s*,", "this is Python 2: `raise X, text`: write raise X(text)"),
+    ("code", r"`", "this is Python 2: backticks: write repr(...)"),
 )
 
 
@@ -117,31 +125,17 @@ def describe(error: BaseException) -> tuple[str, str | None]:
 
 
 def _describe_syntax(error: SyntaxError) -> tuple[str, str | None]:
-    code = plain(error.text or "", 100)
-    file = label(error.filename, error.lineno) if error.filename and error.lineno else "?"
-    if "codec can't decode" in str(error.msg) or "Non-UTF-8" in str(error.msg):
-        return "is not UTF-8: save it as UTF-8", file
-    where = file + (f": {code}" if code else "")
-    for message, meaning in PYTHON_2_SYNTAX:
-        if message in str(error.msg):
-            return f"this is Python 2: {meaning}", where
-    if code.startswith("```"):
-        return "a fence of Markdown (```) is left in the file: delete this line", where
-    if re.match(r"<{7}|={7}|>{7}", code):
-        return "a conflict of a merge is left in the file: keep one of the two versions", where
-    if re.search(r"\b\d+L\b", code) and "decimal literal" in str(error.msg):
-        return "this is Python 2: a long integer such as 10L: write 10", where
-    if "<>" in code:
-        return "this is Python 2: `<>`: write !=", where
-    if re.match(r"raise \w+\s*,", code):
-        return "this is Python 2: `raise X, text`: write raise X(text)", where
-    if "`" in code:
-        return "this is Python 2: backticks: write repr(...)", where
-    if "expected an indented block" in str(error.msg):
-        return f"does not parse: {plain(error.msg)}: what has no line of code yet needs `pass`", where
+    code, message = plain(error.text or "", 100), plain(error.msg)
+    where = label(error.filename, error.lineno) if error.filename and error.lineno else "?"
+    where += f": {code}" if code else ""
+    for of, pattern, meaning in SYNTAX:
+        if re.search(pattern, message if of == "msg" else code):
+            return meaning, where
+    if "expected an indented block" in message:
+        return f"does not parse: {message}: what has no line of code yet needs `pass`", where
     if isinstance(error, TabError) or (isinstance(error, IndentationError) and "\t" in (error.text or "")):
         return "tabs and spaces are mixed in the indentation: use spaces alone", where
-    return f"does not parse: {plain(error.msg)}", where
+    return f"does not parse: {message}", where
 
 
 def place(error: BaseException) -> str:

@@ -14,6 +14,7 @@ import importlib.util
 import inspect
 import io
 import json
+import math
 import os
 import re
 import signal
@@ -21,7 +22,7 @@ import sys
 import tokenize
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
@@ -269,7 +270,7 @@ class StatementLoader(importlib.machinery.SourceFileLoader):
                 flags |= functools.reduce(lambda a, b: a | b, [_flag(alias.name) for alias in node.names])
         unsure = None  # a star import failed: any name may come from there
         late = False
-        for node in tree.body:
+        for node in _statements(tree):
             if late and not isinstance(node, DEFINITIONS):
                 continue
             if isinstance(node, ast.ImportFrom) and node.level:
@@ -284,7 +285,7 @@ class StatementLoader(importlib.machinery.SourceFileLoader):
                 _ring_again()
             if isinstance(error, NameError) and unsure:
                 error = Needs(unsure)
-            needs = missing_module(error) or f"what line {node.lineno} defines, and that line failed"
+            needs = missing_module(error) or f"what line {node.lineno} failed to define"
             names = _bound(node)
             if "*" in names:
                 unsure = needs
@@ -294,6 +295,15 @@ class StatementLoader(importlib.machinery.SourceFileLoader):
                 if not hasattr(module, name):
                     self.failed[name] = needs
                     setattr(module, name, StandIn(needs))
+
+
+def _statements(tree: ast.Module):
+    """The statements of a file; `import a, b` is two."""
+    for node in tree.body:
+        if isinstance(node, ast.Import):
+            yield from (ast.copy_location(ast.Import([alias]), node) for alias in node.names)
+        else:
+            yield node
 
 
 def _flag(name: str) -> int:
@@ -350,6 +360,31 @@ def _repair(path: str, tree: ast.Module, node: ast.stmt, names: list[str], error
             return Repair(f"{message}; nothing here uses it: delete the line; checked without it", where)
         return Repair(f"{message}; checked without it", where)
     return Repair(f"{message}; checked without this statement", where or label(path, node.lineno))
+
+
+def stand_in_for_scipy() -> None:
+    """Where SciPy is not installed: the few functions of it that layers and losses use; all else is a StandIn."""
+    if importlib.util.find_spec("scipy") is not None:
+        return
+
+    def erf(x):
+        return np.vectorize(math.erf, otypes=[float])(x).astype(np.asarray(x).dtype)
+
+    def logsumexp(a, axis=None, keepdims=False):
+        most = np.max(a, axis=axis, keepdims=True)
+        total = most + np.log(np.exp(a - most).sum(axis=axis, keepdims=True))
+        return total if keepdims else np.squeeze(total, axis)
+
+    special = {"erf": erf, "expit": lambda x: 0.5 + 0.5 * np.tanh(0.5 * x), "logsumexp": logsumexp}
+    special["softmax"] = lambda x, axis=None: np.exp(x - logsumexp(x, axis, True))
+    normal = SimpleNamespace(
+        cdf=lambda x: 0.5 + 0.5 * erf(x / math.sqrt(2)), pdf=lambda x: np.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
+    )
+    for name, contents in (("scipy", {}), ("scipy.special", special), ("scipy.stats", {"norm": normal})):
+        module = sys.modules[name] = ModuleType(name)
+        missing = StandIn(f"{name}, which is not installed here")
+        vars(module).update(contents, __path__=[], __getattr__=lambda key, missing=missing: getattr(missing, key))
+        setattr(sys.modules["scipy"], name.rpartition(".")[2], module)
 
 
 class FolderFinder:

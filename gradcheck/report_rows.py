@@ -93,6 +93,11 @@ class Row:
     def absent(self, column: str, message: str, **more) -> None:
         self.add("absent", column, message, **more)
 
+    def report(self, column: str, what: str, found, where: str | None, evidence: str) -> None:
+        """A wrong value: what it is, the diagnosis (None: none fits), the line, and the first element that differs."""
+        message = f"{what} is wrong" + (f": {found.message}" if found else "")
+        self.wrong(column, message, mistake=found.key if found else None, where=where, evidence=evidence)
+
     def has(self, kind: str, column: str | None = None) -> bool:
         return any(f.kind == kind and column in (None, f.column) for f in self.findings)
 

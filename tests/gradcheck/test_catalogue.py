@@ -111,6 +111,8 @@ def test_factors_have_their_own_name(value):
 def test_what_any_gradient_may_have(value):
     case = case_of(value)
     for mistake in ANY:
+        if mistake.key == "grad-left-out" and value.startswith("Linear"):
+            continue  # its gradients have other shapes than grad_output
         wrong = np.asarray(mistake.wrong(case), float)
         if relative_error(wrong, case.true) < 1e-9:  # a vector is its own transpose
             continue

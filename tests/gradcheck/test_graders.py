@@ -84,7 +84,7 @@ def test_the_starter_kit_is_not_written_yet_in_every_row(tmp_path, capsys):
     assert [row.verdict for row in rows] == ["not written yet"] * 7
     with pytest.raises(FileError, match="is there already"):
         check_gradients.main(["--starter", str(tmp_path / "mine")])
-    assert "fill them in" in capsys.readouterr().out
+    assert "fill in layers.py" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["layers.txt", "layers.py3", "my layers", "layers.py.bak"])

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from submissions_helper import LAYER, LOSS, in_process, said, written
+from submissions_helper import LAYER, LOSS, in_process, mistakes, said, written
 
 HEAD = "import numpy as np\n"
 SOFTMAX = "e = np.exp(input - input.max(1, keepdims=True)); self.p = e / e.sum(1, keepdims=True)\n        "
@@ -293,6 +293,20 @@ def test_a_decorator_that_is_not_there_is_left_out(tmp_path):
             tmp_path, layers=text.replace("    def forward", line + "    def forward").replace("numba", "numba_or_not")
         )
         assert rows["Relu"].verdict == "right" and "imports numba_or_not" in said(rows["layers.py"])
+
+
+def test_scipy_is_stood_in_for(tmp_path):
+    body = """from scipy.special import erf
+        from scipy.stats import norm
+        self.x = input; return input * 0.5 * (1 + erf(input / np.sqrt(2)))"""
+    text = LAYER.format(
+        "Gelu", body, "return grad_output * (norm.cdf(self.x) + self.x * norm.pdf(self.x))".replace("norm", "self.norm")
+    )
+    text = text.replace("self.x = input;", "self.x, self.norm = input, norm;")
+    text += LAYER.format("Relu", "from scipy.signal import convolve; return convolve(input)", "return grad_output")
+    rows = written(tmp_path, own_process=True, layers=text)
+    assert "gelu-erf" in mistakes(rows["Gelu"]) and rows["Gelu"].verdict == "right, with remarks"
+    assert rows["Relu"].verdict in ("not checked", "raises")
 
 
 def test_gradients_in_another_orientation_than_forward(tmp_path):
