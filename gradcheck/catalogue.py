@@ -33,6 +33,7 @@ FACTORS = (
     ("times-n-minus", lambda c: -c.n, "it has the opposite sign, and the 1/N of the mean is forgotten"),
     ("two-over-k", lambda c: 2 / c.k, "it is that of np.mean(difference ** 2), over all numbers and without the 1/2"),
     ("over-others", lambda c: 1 / (c.k - 1), "it is divided by the number of the other classes too"),
+    ("times-k", lambda c: c.k, "it is K times too large: the 1/K of a mean over all N K numbers is forgotten"),
     ("over-n-twice", lambda c: 1 / c.n**2, "it is divided by the batch size twice too often"),
 )
 
@@ -49,7 +50,7 @@ FACTORS += tuple(
 
 # Any gradient: what no factor explains.
 ANY = (
-    Mistake("zero", "it is all zeros: it is never written", lambda c: np.zeros_like(c.true)),
+    Mistake("zero", "it is all zeros", lambda c: np.zeros_like(c.true)),
     Mistake("accumulated", "it is added to the last batch's (+=) where it should be written (=)", lambda c: c.sum),
     Mistake("stale", "it is still that of an earlier batch", lambda c: c.before),
     Mistake("stale", "it takes the input of an earlier batch: forward keeps its first one", lambda c: c.with_old_input),

@@ -107,6 +107,8 @@ def describe(error: BaseException) -> tuple[str, str | None]:
     name = type(error).__name__
     if isinstance(error, StillRunning):
         return f"{error}: put training {UNDER_MAIN}", where
+    if name == "BdbQuit":
+        return "stops in the debugger: delete set_trace() or breakpoint()", where
     if isinstance(error, EOFError):
         return f"asks for input, and nobody is there to give it: put what asks {UNDER_MAIN}", where
     if isinstance(error, SystemExit):

@@ -268,6 +268,7 @@ class StatementLoader(importlib.machinery.SourceFileLoader):
         for node in tree.body:
             if isinstance(node, ast.ImportFrom) and node.module == "__future__":
                 flags |= functools.reduce(lambda a, b: a | b, [_flag(alias.name) for alias in node.names])
+        said = set()  # packages that are missing
         unsure = None  # a star import failed: any name may come from there
         late = False
         for node in _statements(tree):
@@ -289,8 +290,11 @@ class StatementLoader(importlib.machinery.SourceFileLoader):
             names = _bound(node)
             if "*" in names:
                 unsure = needs
-            if not isinstance(error, Needs):
-                pending.append(_repair(self.path, tree, node, names, error))
+            repair = _repair(self.path, tree, node, names, error)
+            package = getattr(error, "name", None) if isinstance(error, ModuleNotFoundError) else None
+            if not isinstance(error, Needs) and package not in said:
+                pending.append(repair)
+                said |= {package} - {None}
             for name in names:
                 if not hasattr(module, name):
                     self.failed[name] = needs

@@ -169,6 +169,8 @@ OTHER_LOSSES = {
         ("margin-sign", "the margin has the wrong sign", lambda o, t, m: violations(o, t, -m).sum()),
         ("own-column", "the target's output subtracted in its own column only: sum o * t over the columns first",
          lambda o, t, m: (np.maximum(0, m - o * t + o) * (1 - t)).sum()),
+        ("target-max", "max(o t) for o_t: wrong where the target's output is negative, sum over the columns",
+         lambda o, t, m: (np.maximum(0, m - (o * t).max(axis=1, keepdims=True) + o) * (1 - t)).sum()),
         ("hinge-sign", "o_t and o_k are exchanged", lambda o, t, m: violations(-o, t, m).sum()),
         ("squared-hinge", "the squared hinge loss", lambda o, t, m: (violations(o, t, m) ** 2).sum()),
         ("worst-only", "Crammer and Singer's: the worst class alone", lambda o, t, m: violations(o, t, m).max(1).sum()),

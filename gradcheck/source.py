@@ -4,9 +4,11 @@ A file is parsed once; a method is found in it by its line, so that no comment o
 """
 
 import ast
+import functools
 import inspect
 import linecache
 from pathlib import Path
+from types import CodeType
 
 from gradcheck.errors import label, plain
 
@@ -16,6 +18,7 @@ _files: dict[str, tuple[list[str], ast.Module]] = {}
 def register(path: str, text: str, tree: ast.Module) -> None:
     """From now on this is the text of the file, for tracebacks too."""
     _files[path] = text.split("\n"), tree
+    _find.cache_clear()
     linecache.cache[path] = (len(text), None, text.splitlines(keepends=True), path)
 
 
@@ -72,15 +75,18 @@ def is_stub(function) -> bool:
 def _definition(function) -> ast.FunctionDef | ast.Lambda | None:
     """The node of a function in the tree of its file."""
     code = getattr(inspect.unwrap(function), "__code__", None) if callable(function) else None
-    if code is None:
-        return None
-    if code.co_filename not in _files:
+    return None if code is None else _find(code.co_filename, code)
+
+
+@functools.cache
+def _find(path: str, code: CodeType) -> ast.FunctionDef | ast.Lambda | None:
+    if path not in _files:
         try:
-            text = Path(code.co_filename).read_text(encoding="utf-8")
-            register(code.co_filename, text, ast.parse(text))
+            text = Path(path).read_text(encoding="utf-8")
+            register(path, text, ast.parse(text))
         except (OSError, SyntaxError, ValueError):
             return None
-    for node in ast.walk(_files[code.co_filename][1]):
+    for node in ast.walk(_files[path][1]):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             first = min(part.lineno for part in (node, *node.decorator_list))
             if first == code.co_firstlineno and node.name == code.co_name:

@@ -52,9 +52,9 @@ class Wrapped:
                     where=self.line_that_fails(method, read_only=True)[0] or line_of(self.cls, method, name),
                 )
                 self.held[number] = (copy, copy.copy(), name, owner)
+        if not isinstance(result, np.ndarray) and is_stub(getattr(self.cls, method, None)):
+            raise NotWritten(method)  # a number may stand in a stub too
         if result is None or result is ...:
-            if is_stub(getattr(self.cls, method)):
-                raise NotWritten(method)
             message = f"{method} returns None: its return is missing"
             raise Unusable(message, mistake="return-missing", where=last_line(self.cls, method))
         return result
