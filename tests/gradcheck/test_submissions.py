@@ -161,7 +161,7 @@ class Relu:
     [
         ("return [input]", "forward returns shape (1, 5, 4)"),
         ("return input, input", "forward returns a tuple, not an array"),
-        ("return 'y'", "not an array of numbers"),
+        ("return str(input)", "not an array of numbers"),
         ("return self.forward(input)", "RecursionError"),
         ("return input.relu()", "has no attribute 'relu'"),
         ("raise KeyboardInterrupt", "killed by signal 2" if os.name == "posix" else "ended the whole process"),
