@@ -25,7 +25,7 @@ from gradcheck.report_rows import NotWritten, Row, Unusable, first_difference, n
 from gradcheck.source import line_of
 from gradcheck.wrapped import Wrapped
 
-EDGES = np.array([[-1000.0, 1000.0, -100.0], [100.0, -1000.0, 30.0], [-30.0, 0.0, 1000.0]])
+EDGES = np.array([[-1000.0, 1000.0, -100.0, 5.0], [100.0, -1000.0, 30.0, -5.0], [-30.0, 0.0, 1000.0, 1.0]])  # (3, IN)
 
 # The step of central differences and the tolerance, in double and in single precision.
 FINE, COARSE = (1e-5, 1e-6), (5e-3, 2e-2)

@@ -295,6 +295,27 @@ def test_a_decorator_that_is_not_there_is_left_out(tmp_path):
         assert rows["Relu"].verdict == "right" and "imports numba_or_not" in said(rows["layers.py"])
 
 
+def test_a_layer_that_wants_its_width_is_checked(tmp_path):
+    text = """import numpy as np
+
+
+class BatchNorm:
+    def __init__(self, name, dim, eps=1e-5):
+        self.eps, self.g = eps, np.ones(dim)
+
+    def forward(self, x):
+        self.s = np.sqrt(x.var(0) + self.eps)
+        self.xh = (x - x.mean(0)) / self.s
+        return self.g * self.xh
+
+    def backward(self, d):
+        d = d * self.g
+        return (d - d.mean(0) - self.xh * (d * self.xh).mean(0)) / self.s
+"""
+    assert written(tmp_path, layers=text)["BatchNorm"].verdict == "right"
+    assert written(tmp_path, layers=text.replace(" - d.mean(0)", ""))["BatchNorm"].verdict == "WRONG"
+
+
 def test_scipy_is_stood_in_for(tmp_path):
     body = """from scipy.special import erf
         from scipy.stats import norm
