@@ -282,8 +282,9 @@ class StatementLoader(importlib.machinery.SourceFileLoader):
             if error is None:
                 continue
             if isinstance(error, StillRunning):
-                late = not late
-                _ring_again()
+                if late:
+                    break
+                late = True
             if isinstance(error, NameError) and unsure:
                 error = Needs(unsure)
             needs = missing_module(error) or f"what line {node.lineno} failed to define"
@@ -422,15 +423,9 @@ def _alarm(seconds: float):
         raise StillRunning(f"still running after {seconds:g} s")
 
     before = signal.signal(signal.SIGALRM, ring)
-    _ring_again.seconds = seconds
-    _ring_again()
+    signal.setitimer(signal.ITIMER_REAL, seconds, seconds)  # and again, for what follows
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-
-
-def _ring_again() -> None:
-    if hasattr(signal, "setitimer"):
-        signal.setitimer(signal.ITIMER_REAL, _ring_again.seconds)

@@ -41,6 +41,7 @@ HINGE = "        grad -= grad.sum(axis=1, keepdims=True) * target\n        grad 
 MASK = "(self._violations(input, target) > 0).astype(input.dtype)"
 SHIFTED = "np.exp(input - input.max(axis=1, keepdims=True))"
 
+# fmt: off
 LAYER_BUGS = [
     # Linear
     Bug("Linear", GRAD_W, GRAD_W + "\n        self._grad_W /= len(grad_output)", "over-n"),
@@ -61,12 +62,8 @@ LAYER_BUGS = [
     Bug("Linear", GRAD_X, "self._W -= 0.1 * self._grad_W\n        return grad_output @ self._W.T", "backward-steps"),
     Bug("Linear", "output += self._b\n        return output", "return output", "no-bias"),
     Bug("Linear", "output += self._b\n        return", "output -= self._b\n        return", "bias-sign"),
-    Bug(
-        "Linear",
-        "        self._input = input\n        output = input @",
-        "        self._input = getattr(self, '_input', input)\n        output = input @",
-        "stale",
-    ),
+    Bug("Linear", "        self._input = input\n        output = input @",
+        "        self._input = getattr(self, '_input', input)\n        output = input @", "stale"),
     Bug("Linear", GRAD_X, "grad_output *= 1.0 / 1.0000001\n        " + GRAD_X, "writes-argument"),
     Bug("Linear", GRAD_X, "return np.ones(1) * (grad_output @ self._W.T)", "float32-lost"),
     Bug("Linear", GRAD_X, "grad_input = grad_output @ self._W.T", "return-missing"),
@@ -94,19 +91,12 @@ LAYER_BUGS = [
     Bug("Sigmoid", SIGMOID, "return grad_output * (self._output * (1.0 + self._output))", "sigmoid-plus"),
     Bug("Sigmoid", SIGMOID, "e = np.exp(-self._x)\n        return grad_output * e / (1 + e) ** 2", "overflow-sigmoid"),
     Bug("Sigmoid", "np.tanh(input * 0.5)", "np.tanh(input)", "sigmoid-half"),
-    Bug(
-        "Sigmoid",
-        "        output = np.tanh(input * 0.5)\n        output *= 0.5\n        output += 0.5",
-        "        output = np.exp(input) / (1 + np.exp(input))",
-        "overflow-sigmoid",
-    ),
-    Bug(
-        "Sigmoid",
+    Bug("Sigmoid", "        output = np.tanh(input * 0.5)\n        output *= 0.5\n        output += 0.5",
+        "        output = np.exp(input) / (1 + np.exp(input))", "overflow-sigmoid"),
+    Bug("Sigmoid",
         SIGMOID,
-        "s = lambda z: 0.5 + 0.5 * np.tanh(0.5 * z)\n"
-        "        return grad_output * (s(self._x + 1e-3) - s(self._x)) / 1e-3",
-        "numerical-differentiation",
-    ),
+        "s = lambda z: 0.5 + np.tanh(0.5 * z) / 2\n        return grad_output * (s(self._x + 1e-3) - s(self._x)) / 1e-3",
+        "numerical-differentiation"),
     # Gelu
     Bug("Gelu", GELU, GELU.replace("(1.0 - t * t)", "(1.0 - t) ** 2"), "gelu-tanh-squared"),
     Bug("Gelu", GELU, GELU.replace("(1.0 - t * t)", "(1.0 - t)"), "gelu-tanh-unsquared"),
@@ -145,12 +135,8 @@ LAYER_BUGS = [
 LOSS_BUGS = [
     Bug("EuclideanLoss", EUCLID, EUCLID.replace("len(input)", "100"), "fixed-batch"),
     Bug("SoftmaxCrossEntropyLoss", SHIFTED, "np.exp(input - input.max())", "underflow-softmax"),
-    Bug(
-        "HingeLoss",
-        HINGE,
-        HINGE.replace("grad.sum(axis=1, keepdims=True) *", "(grad.sum(axis=1, keepdims=True) - 1) *"),
-        "target-column",
-    ),
+    Bug("HingeLoss", HINGE,
+        HINGE.replace("grad.sum(axis=1, keepdims=True) *", "(grad.sum(axis=1, keepdims=True) - 1) *"), "target-column"),
     Bug("EuclideanLoss", EUCLID, EUCLID.split("\n")[0], "times-n"),
     Bug("EuclideanLoss", EUCLID, EUCLID.replace(SUBTRACT, "target - input"), "opposite-sign"),
     Bug("EuclideanLoss", EUCLID, EUCLID.replace(SUBTRACT, "2 * (input - target)"), "factor-two"),
@@ -167,48 +153,26 @@ LOSS_BUGS = [
     Bug("SoftmaxCrossEntropyLoss", SHIFTED, "np.exp(input)", "overflow-softmax"),
     Bug("SoftmaxCrossEntropyLoss", SOFTMAX, "        grad -= target", "times-n"),
     Bug("SoftmaxCrossEntropyLoss", SOFTMAX, "        grad *= 1.0 / len(input)", "target-left-out"),
-    Bug(
-        "SoftmaxCrossEntropyLoss",
-        SOFTMAX,
-        "        grad = -target / grad\n        grad *= 1.0 / len(input)",
-        "of-probabilities",
-    ),
-    Bug(
-        "SoftmaxCrossEntropyLoss",
-        "grad /= grad.sum(axis=1, keepdims=True)",
-        "grad = np.exp(input)\n        grad /= grad.sum(axis=0, keepdims=True)",
-        "wrong-axis",
-    ),
-    Bug(
-        "SoftmaxCrossEntropyLoss",
-        SOFTMAX,
-        "        grad = (grad - target) * grad * (1 - grad)\n        grad *= 1.0 / len(input)",
-        "sigmoid-slope",
-    ),
-    Bug(
-        "SoftmaxCrossEntropyLoss",
-        "np.vdot(target, log_sum_exp - shifted)",
-        "-(target * np.log(np.clip(np.exp(shifted - log_sum_exp), 1e-12, 1))).sum()",
-        "clipped",
-    ),
-    Bug(
-        "SoftmaxCrossEntropyLoss",
-        "np.vdot(target, log_sum_exp - shifted)",
-        "-(target * np.log(np.exp(shifted - log_sum_exp))).sum()",
-        "log-of-zero",
-    ),
+    Bug("SoftmaxCrossEntropyLoss", SOFTMAX,
+        "        grad = -target / grad\n        grad *= 1.0 / len(input)", "of-probabilities"),
+    Bug("SoftmaxCrossEntropyLoss", "grad /= grad.sum(axis=1, keepdims=True)",
+        "grad = np.exp(input)\n        grad /= grad.sum(axis=0, keepdims=True)", "wrong-axis"),
+    Bug("SoftmaxCrossEntropyLoss", SOFTMAX,
+        "        grad = (grad - target) * grad * (1 - grad)\n        grad *= 1.0 / len(input)", "sigmoid-slope"),
+    Bug("SoftmaxCrossEntropyLoss", "np.vdot(target, log_sum_exp - shifted)",
+        "-(target * np.log(np.clip(np.exp(shifted - log_sum_exp), 1e-12, 1))).sum()", "clipped"),
+    Bug("SoftmaxCrossEntropyLoss", "np.vdot(target, log_sum_exp - shifted)",
+        "-(target * np.log(np.exp(shifted - log_sum_exp))).sum()", "log-of-zero"),
     Bug("SoftmaxCrossEntropyLoss", "np.log(np.exp(", "np.log2(np.exp(", None),
     Bug("SoftmaxCrossEntropyLoss", "float(np.vdot(target, log", "float(-np.vdot(target, log", "opposite-sign"),
     Bug("HingeLoss", HINGE, "        grad *= 1.0 / len(input)", "target-column"),
     Bug("HingeLoss", HINGE, "        grad -= target\n        grad *= 1.0 / len(input)", "target-column"),
     Bug("HingeLoss", HINGE, HINGE.replace("grad *= 1.0 / len(input)", "pass"), "times-n"),
     Bug("HingeLoss", HINGE, HINGE.replace("grad -=", "grad +="), None),
-    Bug(
-        "HingeLoss",
+    Bug("HingeLoss",
         MASK,
         "(((input - (input * target).sum(axis=1, keepdims=True)) > 0) * (1 - target)).astype(input.dtype)",
-        "margin-missing",
-    ),
+        "margin-missing"),
     Bug("HingeLoss", MASK, "self._violations(input, target)", "values-not-mask"),
     Bug("HingeLoss", MASK, MASK.replace("> 0", "<= 0"), "mask-reversed"),
     Bug("HingeLoss", MASK, MASK.replace("> 0", "> 1"), None),
@@ -236,25 +200,16 @@ NEWER_BUGS = [
     Bug("HardSwish", MASKED, MASKED.replace("x >= 3, 1", "x >= 3, x"), None),
     Bug("Mish", " + self.x * (1 - self.t**2) / (1 + np.exp(-self.x))", "", "product-rule"),
     Bug("Mish", "np.logaddexp(0, input)", "np.log(1 + np.exp(-input))", None),
-    Bug(
-        "Selu", SELU, SELU.replace("np.exp(np.minimum(self.x, 0))", "np.expm1(np.minimum(self.x, 0))"), "selu-minus-one"
-    ),
+    Bug("Selu", SELU,
+        SELU.replace("np.exp(np.minimum(self.x, 0))", "np.expm1(np.minimum(self.x, 0))"), "selu-minus-one"),
     Bug("Selu", SELU, SELU.replace("1.67326 * ", ""), "selu-alpha"),
-    Bug(
-        "LeakyRelu",
-        "np.where(self.on, grad_output, self.slope * grad_output)",
-        "grad_output * self.on",
-        "slope-missing",
-    ),
+    Bug("LeakyRelu", "np.where(self.on, grad_output, self.slope * grad_output)",
+        "grad_output * self.on", "slope-missing"),
     Bug("LeakyRelu", "np.where(self.on, grad_output, ", "np.where(grad_output > 0, grad_output, ", "mask-on-grad"),
     Bug("MSELoss", "2 * (input - target) / input.size", "2 * (input - target) / len(input)", None),
     Bug("MSELoss", "2 * (input - target) / input.size", "2 * (target - input) / input.size", "opposite-sign"),
-    Bug(
-        "CrossEntropyLoss",
-        "np.exp(log_softmax(input)) - target) / len(input)",
-        "np.exp(log_softmax(input)) - target)",
-        "times-n",
-    ),
+    Bug("CrossEntropyLoss", "np.exp(log_softmax(input)) - target) / len(input)",
+        "np.exp(log_softmax(input)) - target)", "times-n"),
     Bug("KLDivLoss", "(np.exp(log_softmax(input)) - target)", "(input - target)", "softmax-left-out"),
     Bug("KLDivLoss", KL, "target * (np.log(target) - log_softmax(input))", None),
     Bug("BrierLoss", "self.p * (d - (d * self.p).sum(axis=1, keepdims=True))", "d", "softmax-slope"),
@@ -263,7 +218,7 @@ NEWER_BUGS = [
     Bug("FocalLoss", "a - p * a.sum", "p * a.sum", None),
     Bug("LabelSmoothingCrossEntropyLoss", "- self.smooth(target))", "- target)", "unsmoothed"),
 ]
-
+# fmt: on
 
 BUGS = [("layers", bug) for bug in LAYER_BUGS] + [("loss", bug) for bug in LOSS_BUGS]
 BUGS += [("alternative_newer_classes", bug) for bug in NEWER_BUGS]
