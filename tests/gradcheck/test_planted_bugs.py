@@ -95,7 +95,7 @@ LAYER_BUGS = [
         "        output = np.exp(input) / (1 + np.exp(input))", "overflow-sigmoid"),
     Bug("Sigmoid",
         SIGMOID,
-        "s = lambda z: 0.5 + np.tanh(0.5 * z) / 2\n        return grad_output * (s(self._x + 1e-3) - s(self._x)) / 1e-3",
+        "s = lambda z: 0.5 + np.tanh(z / 2) / 2\n        return grad_output * (s(self._x + 1e-3) - s(self._x)) / 1e-3",
         "numerical-differentiation"),
     # Gelu
     Bug("Gelu", GELU, GELU.replace("(1.0 - t * t)", "(1.0 - t) ** 2"), "gelu-tanh-squared"),
