@@ -182,19 +182,17 @@ def _report(check: Check, method: str, found, theirs, case, tolerance: float) ->
 
 def difference_quotient(total: Callable, x: np.ndarray, theirs: np.ndarray, true: np.ndarray) -> Diagnosis | None:
     """A derivative that is almost right: is it a difference quotient of forward itself?"""
-    if theirs.shape != x.shape or relative_error(theirs, true) > 0.5:
+    if theirs.shape != x.shape or np.nanmax(np.abs(theirs - true)) > 0.1 * np.nanmax(np.abs(true)):
         return None
     middle = total(x)
+    moves = np.eye(x.size)[: x.size : 3].reshape(-1, *x.shape)  # every third coordinate is enough
+    ours, exact = theirs.ravel()[::3], true.ravel()[::3]
     for h in (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6):
-        for below in (0.0, h):
-            quotient = np.empty(x.shape)
-            for index in np.ndindex(x.shape):
-                move = np.zeros(x.shape)
-                move[index] = 1.0
-                low = total(x - below * move) if below else middle
-                quotient[index] = (total(x + h * move) - low) / (h + below)
-            missed = np.nanmax(np.abs(quotient - true))
-            if missed > 0 and np.nanmax(np.abs(theirs - quotient)) < 0.02 * missed:
+        above = np.array([total(x + h * move) for move in moves])
+        below = np.array([total(x - h * move) for move in moves])
+        for quotient in ((above - middle) / h, (above - below) / (2 * h)):
+            missed = np.nanmax(np.abs(quotient - exact))
+            if missed > 0 and np.nanmax(np.abs(ours - quotient)) < 0.02 * missed:
                 message = f"it is a difference quotient with h = {h:g}: inexact and slow, write the derivative"
                 return Diagnosis("numerical-differentiation", message)
     return None
