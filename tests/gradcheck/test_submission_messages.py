@@ -1,7 +1,7 @@
-"""What the checker says of a hand-in is true and names what is wrong: losses, constants, extremes, extra classes."""
+"""What the checker says of a submission is true and names what is wrong: losses, constants, extremes, extra classes."""
 
 import pytest
-from handing_in import LAYER, LOSS, mistakes, said, written
+from submissions_helper import LAYER, LOSS, mistakes, said, written
 
 import check_gradients
 from utils import FileError
@@ -37,7 +37,7 @@ def test_a_list_is_no_array(tmp_path):
     row = layer(
         tmp_path, "Relu", "self.x = input; return np.maximum(input, 0)", "return (grad_output * (self.x > 0)).tolist()"
     )
-    assert row.wrong and "backward returns a list, not an array" in said(row)
+    assert row.fails and "backward returns a list, not an array" in said(row)
 
 
 def test_labels_for_one_hot(tmp_path):
@@ -71,7 +71,7 @@ def test_a_mean_over_the_other_classes_is_a_remark(tmp_path):
     backward = """m = (self.v > 0) * 1.0
         return (m - target * m.sum(1, keepdims=True)) / len(input) / (input.shape[1] - 1)"""
     row = one(tmp_path, "HingeLoss", forward, backward)
-    assert not row.wrong and "over-others" in mistakes(row)
+    assert not row.fails and "over-others" in mistakes(row)
 
 
 def test_overflow_underflow_and_a_logarithm_of_zero(tmp_path):
@@ -93,8 +93,8 @@ def test_rounded_constants_are_a_remark_with_enough_digits(tmp_path):
     backward = """t = np.tanh(0.0356774 * self.x**3 + 0.797885 * self.x)
         return grad_output * (0.5 * t + (0.0535161 * self.x**3 + 0.398942 * self.x) * (1 - t**2) + 0.5)"""
     row = layer(tmp_path, "Gelu", forward, backward)
-    assert not row.wrong and "right to 5 digits: its constants are rounded" in said(row)
-    seen = next(finding.seen for finding in row.findings if finding.mistake == "rounded")
+    assert not row.fails and "right to 5 digits: its constants are rounded" in said(row)
+    seen = next(finding.evidence for finding in row.findings if finding.mistake == "rounded")
     theirs, true = seen.split(" is ")[1].split(", at")[0].split(", true ")
     assert theirs != true
 
@@ -117,21 +117,23 @@ def test_where_forward_is_nan_there_is_one_fault(tmp_path):
 
 def test_extra_classes(tmp_path):
     text = LAYER.format("Exp", "self.y = np.exp(input); return self.y", "return grad_output * self.y")
-    text += LAYER.format("Norm", "pass", "pass").replace("self, name", "self, name, dim")
+    text += LAYER.format("Norm", "pass", "pass").replace("self, name", "self, name, banks")
     text += LAYER.format("Network", "return input", "pass") + "\n    def add(self, layer):\n        pass\n"
     loss = LOSS.format("CrossEntropy", "return -np.mean(np.sum(target * np.log(input), 1))", "return -target / input")
     rows = written(tmp_path, layers=text, loss=loss)
-    assert rows["Exp"].verdict == "right, see remarks" and "not-finite" in mistakes(rows["Exp"])
-    assert rows["Norm"].verdict == "not checked" and "its constructor wants dim" in said(rows["Norm"])
+    assert rows["Exp"].verdict == "right, with remarks" and "not-finite" in mistakes(rows["Exp"])
+    assert "its formula was not compared" in said(rows["Exp"])
+    assert rows["Norm"].verdict == "not checked" and "its constructor wants banks" in said(rows["Norm"])
     assert "Network" not in rows
-    assert "nan for arbitrary outputs: does it want probabilities?" in said(rows["CrossEntropy"])
+    assert rows["CrossEntropy"].fails and "times-n" in mistakes(rows["CrossEntropy"])
+    assert "it takes probabilities" in said(rows["CrossEntropy"])
 
 
 @pytest.mark.parametrize(
     ("names", "words"),
     [
         (["Layer.py", "losses.py"], "python check_gradients.py --layers {0}/Layer.py --loss {0}/losses.py"),
-        (["src/hw/layers.py"], "python check_gradients.py {0}/src/hw"),
+        (["src/hw/layers.py", "notes.txt"], "python check_gradients.py {0}/src/hw"),
         (["src/layers.py", "loss_functions.py"], "--layers {0}/src/layers.py --loss {0}/loss_functions.py"),
         (["load_data.py"], "there are load_data.py: give them to --layers and --loss"),
         ([], "give the folder that does"),

@@ -1,4 +1,4 @@
-"""A hand-in from the outside: its code runs in a process of its own, and whatever that process does becomes a row.
+"""A submission from the outside: its code runs in a process of its own, and whatever that process does becomes a row.
 
 A guard against accidents (endless loops, crashes, sys.exit, huge arrays), not a security sandbox: the code under test
 can still read, write and connect as the user who runs the check.
@@ -16,9 +16,10 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
+from gradcheck.check_together import note_cancelling
 from gradcheck.errors import plain
-from gradcheck.findings import Row
-from gradcheck.truth import CLASSES
+from gradcheck.reference import CLASSES
+from gradcheck.report_rows import Row
 
 WORKER = Path(__file__).resolve().parent / "worker.py"
 TIME_LIMIT = 10.0  # seconds for a class
@@ -27,19 +28,24 @@ GRACE = 5.0  # seconds that the worker has to stop by itself
 START = 60.0  # seconds that Python and NumPy have to load
 
 
-def check_hand_in(
+def check_submission(
     layers: Path | None, loss: Path | None, time_limit: float = TIME_LIMIT, memory_limit: int = MEMORY_LIMIT
 ) -> list[Row]:
-    """The rows of a hand-in: every class of the assignment, extra ones, and files that cannot be imported."""
+    """The rows of a submission: every class of the assignment, extra ones, and files that cannot be imported."""
     # Where one file is all there is, it may hold both parts.
     files = [("layers", (layers or loss).absolute()), ("loss", (loss or layers).absolute())]
     # Files from one folder see each other, as they do where they were written.
     together = len({path.parent for _, path in files}) == 1
-    rows, columns = [], None
+    rows = []
     for group in [files] if together else [[file] for file in files]:
         folders = list(dict.fromkeys(str(path.parent) for _, path in group + files))
-        rows += _run_all(group, folders, columns, time_limit, memory_limit)
-        columns = next((row.hints["columns"] for row in rows if "columns" in row.hints), None)
+        request = {"folders": folders, "time_limit": time_limit, "memory_limit": memory_limit}
+        rows += _run_all(group, request, _context(rows))
+    return complete(rows, layers, loss)
+
+
+def complete(rows: list[Row], layers: Path | None, loss: Path | None) -> list[Row]:
+    """The rows in order, with those of classes whose file is missing, and what classes do to each other."""
     for part, path in (("layers", layers), ("loss", loss)):
         if path is None:
             rows = [
@@ -47,7 +53,7 @@ def check_hand_in(
             ]
             found = [row.name for row in rows]
             rows += [_missing(name, part + ".py") for name in CLASSES[part] if name not in found]
-    _note_shared_mean(rows)
+    note_cancelling(rows)
     return sorted(rows, key=_order)
 
 
@@ -65,54 +71,63 @@ def _order(row: Row) -> tuple:
     return (is_loss, place)
 
 
-def _run_all(group: list, folders: list[str], columns, time_limit: float, memory_limit: int) -> list[Row]:
-    """One worker after another, each going on behind the class at which the last one died."""
+def _context(rows: list[Row]) -> dict:
+    """How the classes so far lay out their arrays."""
+    keys = ("columns", "gradient_columns")
+    return {key: next((row.hints[key] for row in rows if row.hints.get(key) is not None), None) for key in keys}
+
+
+def _run_all(group: list, request: dict, context: dict) -> list[Row]:
+    """One worker after another, each taking up the work behind the class at which the last one died."""
     rows, broken = [], set()
     while True:
-        open_files = [(part, path) for part, path in group if path.name not in broken]
-        if not open_files:
+        request["files"] = [(part, str(path)) for part, path in group if path.name not in broken]
+        if not request["files"]:
             return rows
-        request = {
-            "files": [(part, str(path)) for part, path in open_files],
-            "folders": folders,
-            "done": [row.name for row in rows],
-            "columns": columns,
-            "time_limit": time_limit,
-            "memory_limit": memory_limit,
-        }
-        found, died_at, death = _run(request, time_limit + GRACE)
-        for row in found:
-            columns = row.hints.get("columns", columns)
+        request |= {"done": [row.name for row in rows]} | context
+        found, died_at, death = _run(request, 2 * request["time_limit"] + GRACE)
         rows += found
         if died_at is None:
             return rows
-        verdict, says, where = death
-        parts = [(p, f) for p, f in group if f.name == died_at]
-        if parts:  # importing it is what went wrong
-            part, path = parts[0]
-            broken.add(path.name)
-            verdict, known = "cannot be imported", {row.name for row in rows}
-            for name, owner in [(name, part) for part, _ in parts for name in CLASSES[part]]:
-                if name not in known:
-                    row = Row(name, path.name, verdict="not checked", hints={"part": owner})
-                    row.remark("import", f"{path.name} could not be imported")
-                    rows.append(row)
+        if any(path.name == died_at for _, path in group):  # importing it is what went wrong
+            broken.add(died_at)
+            rows += _rows_of_broken(died_at, group, {row.name for row in rows}, death)
         else:
-            known_to_be_layer = died_at in CLASSES["layers"] or not any(p == "loss" for p, _ in group)
-            part = "loss" if died_at in CLASSES["loss"] else "layers" if known_to_be_layer else _last_part(found, group)
-            path = next(f for p, f in group if p == part)
-        row = Row(died_at, path.name, verdict=verdict, hints={"part": part})
-        row.fault("gradient" if died_at != path.name else "import", says, where=where)
-        rows.append(row.close())
+            rows.append(_row_of_dead(died_at, group, found, death))
 
 
-def _last_part(found: list[Row], group: list) -> str:
-    return found[-1].hints["part"] if found else group[0][0]
+def _rows_of_broken(file: str, group: list, known: set[str], death: tuple) -> list[Row]:
+    """A file whose import ended the process: its own row, and one for each class that nobody has seen."""
+    parts = [part for part, path in group if path.name == file]
+    row = Row(file, file, verdict="cannot be imported", hints={"part": parts[0]})
+    row.wrong("import", death[1], where=death[2])
+    rows = [row]
+    for part in parts:
+        for name in CLASSES[part]:
+            if name not in known:
+                row = Row(name, file, verdict="not checked", hints={"part": part})
+                row.remark("import", f"{file} could not be imported")
+                rows.append(row)
+    return rows
+
+
+def _row_of_dead(name: str, group: list, found: list[Row], death: tuple) -> Row:
+    """A class whose check ended the process."""
+    if name in CLASSES["loss"]:
+        part = "loss"
+    elif name in CLASSES["layers"] or not any(part == "loss" for part, _ in group):
+        part = "layers"
+    else:
+        part = found[-1].hints["part"] if found else group[0][0]
+    path = next(path for owner, path in group if owner == part)
+    row = Row(name, path.name, verdict=death[0], hints={"part": part})
+    row.wrong("gradient", death[1], where=death[2])
+    return row
 
 
 def _run(request: dict, limit: float) -> tuple[list[Row], str | None, tuple | None]:
     """One worker: its rows, and if it did not reach its end, at what it died and how."""
-    # Small arrays need no threads, and a stranger's plt.show() no window.
+    # Small arrays need no threads, and submitted plt.show() no window.
     threads = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
     environment = os.environ | dict.fromkeys(threads, "1") | {"MPLBACKEND": "Agg"}
     with tempfile.TemporaryDirectory(prefix="check_gradients_") as folder:
@@ -128,9 +143,8 @@ def _run(request: dict, limit: float) -> tuple[list[Row], str | None, tuple | No
         )
         try:
             events = _reader(process)
-            with suppress(OSError):
+            with suppress(OSError), process.stdin:
                 process.stdin.write(json.dumps(request).encode())
-                process.stdin.close()
             rows, at, stuck = [], None, False
             while True:
                 try:
@@ -147,7 +161,7 @@ def _run(request: dict, limit: float) -> tuple[list[Row], str | None, tuple | No
                     rows.append(Row.from_dict(event["row"]))
                 at = event.get("begin", at)
             if at is None:
-                raise OSError("the process for the hand-in did not start: is there memory and a working NumPy?")
+                raise OSError("the process for the submission did not start: is there memory and a working NumPy?")
             if not stuck:
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(GRACE)
@@ -161,7 +175,7 @@ def _reader(process: subprocess.Popen) -> queue.Queue:
     lines = queue.Queue()
 
     def read() -> None:
-        with suppress(OSError, ValueError):
+        with suppress(OSError, ValueError), process.stdout:
             for line in process.stdout:
                 lines.put(line)
         lines.put(b"")
@@ -186,7 +200,7 @@ def _death(process: subprocess.Popen, stuck: bool, request: dict) -> tuple[str, 
     except OSError:
         trace = ""
     where = None
-    # A stranger's own threads come first; the one that ran the check is the last, or said to be the current one.
+    # Threads of the submitted code come first; the one that ran the check is the last, or said to be the current one.
     threads = trace.split("\n\n")
     threads = [text for text in threads if text.lstrip().startswith("Current thread")] or threads[::-1]
     for path, line, function in re.findall(r'File "(.+?)", line (\d+) in (.+)', "\n".join(threads)):
@@ -210,12 +224,3 @@ def _line(path: str, number: int) -> str:
         return plain(Path(path).read_text(encoding="utf-8", errors="replace").splitlines()[number - 1], 100)
     except (OSError, IndexError):
         return ""
-
-
-def _note_shared_mean(rows: list[Row]) -> None:
-    """Linear divides by N and the losses do not: two wrongs that make a right network."""
-    hints = {key: value for row in rows for key, value in row.hints.items() if key.startswith("grad_")}
-    if hints.get("grad_W") == "over-n" and hints.get("grad_input") == "times-n":
-        for row in rows:
-            if row.hints.get("grad_W") == "over-n" or row.hints.get("grad_input") == "times-n":
-                row.remark("use", "Linear divides by N what the losses do not: together right, but 1/N is the loss's")

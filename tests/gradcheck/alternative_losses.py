@@ -197,7 +197,7 @@ class SingleHinge:
         return (mask - target.astype(np.float32) * mask.sum(1, keepdims=True)) / np.float32(len(input))
 
 
-WAYS = [
+ALTERNATIVES = [
     ("loss", "EuclideanLoss", SumEuclidean, "sum-no-half"),
     ("loss", "EuclideanLoss", MeanOfAllEuclidean, "mean-of-all-no-half"),
     ("loss", "EuclideanLoss", ExpandedEuclidean, None),

@@ -206,7 +206,7 @@ class PropertyLinear:
         self.vector -= config["learning_rate"] * self.velocity
 
 
-WAYS = [
+ALTERNATIVES = [
     ("layers", "Linear", TransposedLinear, "w-out-in"),
     ("layers", "Linear", LoopLinear, "no-decay-on-b"),
     ("layers", "Linear", ColumnLinear, "columns"),

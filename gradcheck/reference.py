@@ -16,6 +16,7 @@ CLASSES = {
 
 SCALE = math.sqrt(2.0 / math.pi)
 CUBIC = 0.044715
+SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 
 # A test batch of a layer: rows and columns in and out. All different, so that a wrong axis shows.
 N, IN, OUT = 5, 4, 3

@@ -186,7 +186,7 @@ class SingleGelu:
         return (grad_output * slope).astype(np.float32)
 
 
-WAYS = [
+ALTERNATIVES = [
     ("layers", "Relu", AbsRelu, None),
     ("layers", "Relu", StoredByNameRelu, None),
     ("layers", "Relu", KinkIsOneRelu, None),

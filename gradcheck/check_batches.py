@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 
 from gradcheck.errors import describe
-from gradcheck.findings import Row
-from gradcheck.truth import relative_error
+from gradcheck.reference import relative_error
+from gradcheck.report_rows import Row
 
 SHARED = "two layers share what {} saved (class attribute or global): keep it in self"
 
@@ -19,22 +19,22 @@ def check_other_batches(row: Row, new: Callable, run: Callable, batches: list, t
     layer = new()
     differ = [not _same(run(layer, batch), right, tolerance) for batch, right in zip(batches[:2], true)]
     if any(differ):
-        row.fault("gradient", "the first backward of a new layer differs from later ones", mistake="stale")
+        row.wrong("gradient", "the first backward of a new layer differs from later ones", mistake="stale")
         return
     one, two = new(), new()
     _half(one, batches[0])
     _half(two, batches[1])
     if not _same(run(one, batches[0], forward=False), true[0], tolerance):
-        row.fault("gradient", SHARED.format("forward"), mistake="shared")
+        row.wrong("gradient", SHARED.format("forward"), mistake="shared")
         return
     try:
         small = run(layer, batches[2])
     except Exception as error:
-        says, where = describe(error)
-        row.fault("gradient", f"a second, smaller batch {says}", mistake="fixed-batch", where=where)
+        message, where = describe(error)
+        row.wrong("gradient", f"a second, smaller batch {message}", mistake="fixed-batch", where=where)
         return
     if not _same(small, true[2] if len(true) > 2 else run(new(), batches[2]), tolerance):
-        row.fault("gradient", "it is wrong when the last batch is smaller than the ones before", mistake="stale")
+        row.wrong("gradient", "it is wrong when the last batch is smaller than the ones before", mistake="stale")
 
 
 def _half(layer, batch) -> None:

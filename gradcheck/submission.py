@@ -1,25 +1,20 @@
-"""A hand-in from the inside, in the worker process: its files loaded, its classes found, made and checked."""
+"""A submission from the inside, in the worker process: its classes found, made and checked, file by file."""
 
-import ast
-import importlib.util
 import inspect
 import itertools
 import os
-import signal
-import sys
 from collections.abc import Callable
-from contextlib import contextmanager
-from types import ModuleType
 
 import numpy as np
 
-from gradcheck.errors import StillRunning, describe, plain
-from gradcheck.findings import Row
-from gradcheck.layer_rows import check_activation, check_extra
-from gradcheck.linear_rows import check_linear
-from gradcheck.loss_forms import batch
-from gradcheck.loss_rows import check_loss
-from gradcheck.truth import CLASSES, LOSSES
+from gradcheck import definitions
+from gradcheck.check_activation import check_activation, check_extra
+from gradcheck.check_linear import check_linear
+from gradcheck.check_loss import check_loss
+from gradcheck.errors import RemovedName, describe
+from gradcheck.loading import Loaded, PutBack, load
+from gradcheck.reference import CLASSES, IN
+from gradcheck.report_rows import Row
 
 # Softmax and hinge show the orientation of a batch, which the Euclidean loss alone may hide.
 ORDER = ("SoftmaxCrossEntropyLoss", "HingeLoss", "EuclideanLoss")
@@ -41,66 +36,56 @@ GUESSES = {
     ("alpha",): None,  # weights of the classes in a focal loss
     ("gamma",): 2.0,
     ("slope", "negative_slope"): 0.01,
+    ("dim", "size", "num", "features", "num_features", "n_features", "width", "units", "channels"): IN,
+    ("p", "rate", "ratio", "prob", "keep_prob", "drop_prob", "dropout_rate"): 0.5,
 }
 
 
-def load(path: str, time_limit: float = 10.0) -> tuple[ModuleType, BaseException | None]:
-    """Run a file as the module of its name. What it defined before it failed stays usable, for other files too."""
-    name = os.path.splitext(os.path.basename(path))[0]
-    # `from .utils import x` looks into the folder, as if it were a package.
-    package = sys.modules.setdefault("handin", ModuleType("handin"))
-    package.__path__ = [os.path.dirname(path)]
-    spec = importlib.util.spec_from_file_location("handin." + name, path)
-    module = importlib.util.module_from_spec(spec)
-    names = [key for key in (name, "handin." + name) if key not in sys.modules]
-    sys.modules.update(dict.fromkeys(names, module))
-    try:
-        with _alarm(time_limit):
-            spec.loader.exec_module(module)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
-        if isinstance(error, SyntaxError):
-            for key in names:
-                sys.modules.pop(key, None)
-        return module, error
-    return module, None
+def check_files(request: dict, begin: Callable, tell: Callable) -> None:
+    """All rows of the files of a request: begin(what, grace) before each file and class, tell(row) after it."""
+    context = {"columns": request["columns"], "gradient_columns": request["gradient_columns"]}
+    loaded: dict[str, Loaded] = {}
+    for part, path in request["files"]:
+        file = os.path.basename(path)
+        both = [other for _, other in request["files"]].count(path) > 1
+        if path not in loaded:
+            # The alarm in load comes first, where there is one, and rings twice at most.
+            begin(file, request["time_limit"] + 2.0)
+            loaded[path] = load(path, request["time_limit"])
+            row = file_row(path, loaded[path], part)
+            if row is not None and file not in request["done"]:
+                tell(row)
+        for name, cls in find(loaded[path], part, both).items():
+            if name in request["done"]:
+                continue
+            begin(name, 0.0)
+            if cls is None and loaded[path].error is not None:
+                row = Row(name, file, verdict="not checked")
+                row.remark("import", f"{file} could not be imported")
+            elif cls is None and name in loaded[path].failed:
+                row = Row(name, file, verdict="not checked")
+                row.absent("import", f"it needs {loaded[path].failed[name]}")
+            else:
+                row = check_class(part, file, name, cls, context)
+            row.hints["part"] = part
+            for key in context:
+                if context[key] is None:
+                    context[key] = row.hints.get(key)
+            tell(row)
 
 
-@contextmanager
-def _alarm(seconds: float):
-    """Training at the end of a file is interrupted where the system can do that: the classes above it are checked."""
-    if not hasattr(signal, "setitimer"):
-        yield
-        return
-
-    def ring(*_) -> None:
-        raise StillRunning(f"still running after {seconds:g} s")
-
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-
-
-def imports_relatively(path: str) -> bool:
-    try:
-        with open(path, "rb") as file:
-            tree = ast.parse(file.read())
-    except (OSError, SyntaxError, ValueError):
-        return False
-    return any(isinstance(node, ast.ImportFrom) and node.level > 0 for node in ast.walk(tree))
-
-
-def file_row(path: str, error: BaseException, part: str) -> Row:
-    """The row of a file that did not run to its end."""
+def file_row(path: str, loaded: Loaded, part: str) -> Row | None:
+    """The row of a file that could not be run as it is; None for one that could."""
+    if loaded.error is None and not loaded.repairs:
+        return None
     file = os.path.basename(path)
-    row = Row(file, file, verdict="cannot be imported", hints={"part": part})
-    says, where = describe(error)
-    row.fault("import", says, where=where)
+    fatal = loaded.error is not None or any(repair.fatal for repair in loaded.repairs)
+    row = Row(file, file, verdict="cannot be imported" if fatal else "imported, with repairs", hints={"part": part})
+    if loaded.error is not None:
+        message, where = describe(loaded.error)
+        row.wrong("import", message, where=where)
+    for repair in loaded.repairs:
+        row.add("wrong" if repair.fatal else "repair", "import", repair.message, where=repair.where)
     return row.close()
 
 
@@ -108,11 +93,12 @@ def _key(name: str) -> str:
     return name.lower().replace("_", "").removesuffix("loss").removesuffix("layer")
 
 
-def find(module: ModuleType, part: str, both: bool = False) -> dict[str, type | None]:
+def find(loaded: Loaded, part: str, both: bool = False) -> dict[str, type | None]:
     """Name of the assignment -> the class (None if missing), then this file's extra classes under their own names.
 
     both: the file holds layers and losses; its extra classes belong to the part that their forward fits.
     """
+    module = loaded.module
     classes = {name: value for name, value in vars(module).items() if inspect.isclass(value)}
     own = {n: c for n, c in classes.items() if c.__module__ == module.__name__ and _is_layer(c)}
     found, taken = {}, set()
@@ -190,18 +176,44 @@ def constructor(cls: type, row: Row, *classic: str) -> Callable:
     return lambda *values: cls(**{name: values[index] for name, index in given.items()}, **guessed)
 
 
-# A hand-in may have set NumPy to raise: our own arithmetic must not.
+# A submission may have set NumPy to raise: our own arithmetic must not.
 @np.errstate(all="ignore")
-def check_class(part: str, file: str, name: str, cls: type | None, columns: bool | None) -> Row:
-    """The row of one class of the hand-in; cls None: it is missing."""
-    row = Row(name, file)
+def check_class(part: str, file: str, name: str, cls: type | None, context: dict | None = None) -> Row:
+    """The row of one class of the submission; cls None: it is missing.
+
+    context: how the classes before it lay out their arrays. A name that NumPy or Python 3 has removed is put back and
+    the check made again: the row says both.
+    """
+    removed = []
+    with PutBack() as names:
+        while True:
+            row = Row(name, file)
+            try:
+                _check_class(row, part, cls, context or {})
+                break
+            except RemovedName as missed:
+                if not names.add(missed.error):
+                    raise missed.error from None
+                removed.append((names.messages[-1], describe(missed.error)[1]))
+    row.close()
+    for message, where in removed:
+        row.wrong("gradient", f"{message}; with that it is {row.verdict or 'checked'}", where=where)
+    if removed:
+        row.findings = row.findings[-len(removed) :] + row.findings[: -len(removed)]
+        row.verdict = "raises"
+    return row
+
+
+def _check_class(row: Row, part: str, cls: type | None, context: dict) -> None:
+    name = row.name
     if cls is None:
         row.verdict = "missing"
-        row.absent("class", f"{file} has no class {name}")
-        return row.close()
+        row.absent("class", f"{row.file} has no class {name}")
+        return
     number = itertools.count(1)  # every object has a name of its own: some keep what they save under it
+    known = _known(part, name)
     with row.stage("gradient"):
-        if name in CLASSES[part] and cls.__name__ != name and not hasattr(sys.modules.get(cls.__module__), name):
+        if name in CLASSES[part] and cls.__name__ != name:
             row.remark("use", f"other convention: the class is called {cls.__name__}", mistake="class-name")
         if not callable(getattr(cls, "forward", None)):
             row.absent("gradient", "forward is not written yet")
@@ -211,33 +223,23 @@ def check_class(part: str, file: str, name: str, cls: type | None, columns: bool
         elif name not in CLASSES[part] and _unknown_arguments(cls):
             wants = ", ".join(_unknown_arguments(cls))
             row.verdict = "not checked"
-            row.remark("use", f"an extra class, not checked: its constructor wants {wants}, unknown here")
+            row.remark("use", f"no class of the assignment, and its constructor wants {wants}, unknown here")
         else:
             # What an extra class is made with is its own business.
             make = constructor(cls, row if name in CLASSES[part] else Row(name), "name")
-            _check(row, part, name, lambda: make(f"{name.lower()}{next(number)}"), columns)
-    if row.error is None and not row.has("fault", "gradient"):
+            new = lambda: make(f"{name.lower()}{next(number)}")  # noqa: E731
+            row.hints["gradient_columns_elsewhere"] = context.get("gradient_columns")
+            if part == "loss":
+                check_loss(row, new, known or name, context.get("columns"))
+            elif known:
+                check_activation(row, new, known)
+            else:
+                check_extra(row, new)
+    if row.error is None and not row.has("wrong", "gradient"):
         row.columns.pop("gradient", None)  # nothing was compared
-    return row.close()
 
 
-def _check(row: Row, part: str, name: str, make: Callable, columns: bool | None) -> None:
-    if part == "layers" and name in CLASSES["layers"]:
-        check_activation(row, make, name)
-    elif part == "layers":
-        check_extra(row, make)
-    elif name in LOSSES:
-        check_loss(row, make, name, columns)
-    else:
-        try:
-            pair = batch(name, (5, 7))
-            values = [float(np.mean(make().forward(*(a.copy() for a in pair)))) for _ in range(2)]
-            if np.isnan(values).any():
-                raise ValueError("it is nan for arbitrary outputs: does it want probabilities?")
-            if values[0] != values[1]:
-                raise TypeError("two forwards of one batch differ")
-        except Exception as error:
-            row.verdict = "not checked"
-            row.remark("use", f"an extra loss, not checked: {plain(error) or type(error).__name__}")
-            return
-        check_loss(row, make, name, columns)
+def _known(part: str, name: str) -> str | None:
+    """What the assignment of any year calls this class."""
+    names = [*CLASSES[part], *(definitions.LAYERS if part == "layers" else definitions.LOSSES)]
+    return next((known for known in names if _key(known) == _key(name)), None)
