@@ -73,6 +73,8 @@ def network_cases() -> list[tuple[int, str, str]]:
 class NetworkCheck:
     """A network with so many hidden layers under test; modules has network, layers and losses."""
 
+    columns = ("finite", "float32", "arguments", "mean", "agreement", "step")  # beside the gradient
+
     def __init__(self, modules: SimpleNamespace, hidden: int, activation: str, loss_name: str):
         self.modules, self.sizes, self.activation, self.loss_name = modules, SIZES[hidden], activation, loss_name
         name = " ".join(["-".join(map(str, self.sizes)), activation, loss_name.removesuffix("Loss")])
@@ -103,17 +105,9 @@ class NetworkCheck:
             self._check_gradient()
         if row.error is None:
             return row.close()
-        stages = (
-            ("finite", self._check_finite),
-            ("float32", self._check_float32),
-            ("arguments", self._check_arguments),
-            ("mean", self._check_mean),
-            ("agreement", self._check_value),
-            ("step", self._check_step),
-        )
-        for column, check in stages:
+        for column in self.columns:
             with row.stage(column):
-                check()
+                getattr(self, f"_check_{column}")()
         return row.close()
 
     def _check_gradient(self) -> None:
@@ -164,7 +158,7 @@ class NetworkCheck:
             message = "the same batch twice over has another loss or gradient: it is no mean"
             self.row.wrong("mean", message, mistake="sum")
 
-    def _check_value(self) -> None:
+    def _check_agreement(self) -> None:
         """Forward against the formulas of reference.py: the gradient column only says that backward fits it."""
         network, output = self.build(np.float64), self.x
         for layer in network.layers:
@@ -185,6 +179,47 @@ class NetworkCheck:
                 self.row.wrong("step", f"{STEPS} steps of SGD with {config} end elsewhere", mistake="step")
 
 
+class NewerLayersCheck(NetworkCheck):
+    """Two hidden layers with dropout, batch normalisation, a residual connection or all, in training mode.
+
+    Every forward draws the same mask. A batch twice over has another mask, and the formulas of reference.py have none
+    of these layers: those columns stay empty.
+    """
+
+    columns = ("finite", "float32", "arguments", "step")
+
+    def __init__(self, modules: SimpleNamespace, added: tuple[str, ...]):
+        super().__init__(modules, 2, "Gelu", "SoftmaxCrossEntropyLoss")
+        self.sizes, self.added, self.masks = (12, 7, 7, 5), added, np.random.default_rng(15)
+        self.state = self.masks.bit_generator.state
+        self.row.name = f"12-7-7-5 Gelu, {added[0] if len(added) == 1 else 'all three'}"
+
+    def build(self, dtype):
+        layers, rng, network = self.modules.layers, np.random.default_rng(11), self.modules.network.Network()
+        for number, (before, after) in enumerate(itertools.pairwise(self.sizes), 1):
+            block = [layers.Linear(f"fc{number}", before, after, 0.5, rng, dtype)]
+            if number < len(self.sizes) - 1:
+                block += [layers.BatchNorm(f"bn{number}", after, dtype=dtype)] if "BatchNorm" in self.added else []
+                block += [layers.Gelu(f"act{number}")]
+                block += [layers.Dropout(f"drop{number}", 0.4, self.masks)] if "Dropout" in self.added else []
+            inside = "Residual" in self.added and number == 2
+            for layer in [layers.Residual("res2", *block)] if inside else block:
+                network.add(layer)
+        network.params[:] = points(12, network.params.size, spread=0.5)
+        return network
+
+    def loss_of(self, network, x: np.ndarray, t: np.ndarray) -> float:
+        self.masks.bit_generator.state = self.state
+        return super().loss_of(network, x, t)
+
+    def gradient(self, network, x: np.ndarray, t: np.ndarray) -> np.ndarray:
+        self.masks.bit_generator.state = self.state
+        return super().gradient(network, x, t)
+
+
+ADDED = [("Dropout",), ("BatchNorm",), ("Residual",), ("Dropout", "BatchNorm", "Residual")]
+
+
 def project_rows() -> list[Row]:
     """All rows of this project's code. What cannot be imported becomes a row too."""
     rows, modules = [], SimpleNamespace()
@@ -202,4 +237,5 @@ def project_rows() -> list[Row]:
         rows += [loss_row(modules.losses, name) for name in LOSSES]
     if len(vars(modules)) == 3:
         rows += [NetworkCheck(modules, *case).check() for case in network_cases()]
+        rows += [NewerLayersCheck(modules, added).check() for added in ADDED]
     return sorted(rows, key=lambda row: ("layers.py", "loss.py", "network.py").index(row.file))
