@@ -10,6 +10,7 @@ import pytest
 from autograd import grad as autograd_of
 from helpers import central_difference, one_hot
 
+import layers
 from layers import BatchNorm, Dropout, Gelu, Linear, Residual, flatten, initial_std
 from load_data import normalise
 from loss import SoftmaxCrossEntropyLoss
@@ -381,3 +382,36 @@ def test_a_planted_bug_is_caught(monkeypatch, bug):
     monkeypatch.setattr(kind, method, wrong)
     with pytest.raises((AssertionError, ValueError)):
         check()
+
+
+class Scale(layers.Layer):
+    """y = s x, with a factor for each column: a layer of one's own, on the base class, in ten lines."""
+
+    trainable = True
+
+    def __init__(self, name, num, dtype=np.float64):
+        super().__init__(name)
+        self.declare({"s": (num,)}, dtype)
+        self._s[:] = 1
+
+    def forward(self, input):
+        self._input = input
+        return input * self._s
+
+    def backward(self, grad_output):
+        np.sum(grad_output * self._input, axis=0, out=self._grad_s)
+        return grad_output * self._s
+
+
+def test_a_layer_of_ones_own_lives_in_the_networks_vectors():
+    model, (inputs, labels) = network(("batch norm",)), images()
+    model.add(Scale("scale", 3))
+    assert model.params.size == network(("batch norm",)).params.size + 3
+    target = one_hot(labels, 3)
+    model.backward(LOSS.backward(fixed(model, inputs), target))
+    analytic = model.grads.copy()
+    numeric = central_difference(lambda: LOSS.forward(fixed(model, inputs), target), model.params)
+    np.testing.assert_allclose(analytic, numeric, rtol=1e-6, atol=1e-8)
+    train_net(model, LOSS, CONFIG, inputs, labels, 5, 2)
+    assert not np.array_equal(model.layers[-1]._s, [1, 1, 1])
+    np.testing.assert_array_equal(model.layers[-1]._s, model.params[-3:])

@@ -197,6 +197,13 @@ def test_files_as_editors_save_them_are_read(folder):
         assert LOADERS[name](folder / name) == before
 
 
+def test_a_metrics_csv_from_before_there_were_schedules_is_read(folder):
+    path = folder / "metrics.csv"
+    rows = [row._replace(learning_rate=None) for row in read_metrics(path)]
+    path.write_text("".join(line.rpartition(",")[0] + "\n" for line in path.read_text().splitlines()))
+    assert read_metrics(path) == rows
+
+
 def test_a_metrics_csv_from_a_spreadsheet_is_refused_with_what_was_expected(folder):
     path = folder / "metrics.csv"
     text = path.read_text()
