@@ -67,7 +67,7 @@ def test_killed_at_random_moments_again_and_again_a_run_still_ends_as_the_uninte
     rng = random.Random(0)
     whole = uninterrupted(case, 25)
     flags = [*QUIET, *probes(case)]
-    folder, ended = run_of("--max-epoch", 25, *CASES[case], kill_after=0.1)
+    folder, ended = run_of("--max-epoch", 25, *CASES[case], kill_after=0.05)
     for _ in range(100):
         assert_sound(folder)
         if ended.code == 0:
