@@ -70,6 +70,8 @@ def describe(path) -> str | None:
     if not start or UNFINISHED.search(str(path)):
         return f"empty: {AGAIN}" if not start else "an unfinished download: download it to its end"
     if start.startswith(b"PK"):
+        if not zipfile.is_zipfile(path):
+            return f"a damaged zip archive: {AGAIN}"
         with reading(path), zipfile.ZipFile(path) as archive:
             names = archive.namelist()
         if not names or not all(name.endswith(".npy") for name in names):

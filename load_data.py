@@ -9,7 +9,6 @@ import hashlib
 import math
 import os
 import re
-import zlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -114,7 +113,9 @@ def check_dataset(data: Dataset, names: dict | None = None) -> None:
             )
         if len(images) != len(labels):
             raise FileError(f"{of_images} holds {len(images)} images, {of_labels} {len(labels)} labels: use one set")
-        is_float = images.dtype.kind == "f"
+        is_float, other = images.dtype.kind == "f", data[2] if part == "training" else data[0]
+        if is_float and other.dtype == np.uint8 and images.min() >= 0:  # normalised floats begin at -0.5
+            raise FileError(f"{of_images} holds floats from 0 beside pixels of the other set: use load_data.normalise")
         if is_float and not np.isfinite([images.min(), images.max()]).all():
             raise FileError(f"{of_images} holds numbers that are not finite: leave those images out")
         unscaled = is_float and images.max() > 1 and not (images[:100] % 1).any()
@@ -143,7 +144,7 @@ def _choose(folder: Path, named: list[Path], part: str) -> Path:
     found = [path for path in files if formats.first_bytes(path).startswith(b"\0\0")] or files[:1]
     if not found:
         raise FileError(f"{folder} has no file {PARTS[part][0]} ({part}): {_way_out(folder, part)}")
-    if len(found) > 1 and len({_checksum(path) for path in found}) > 1:
+    if len(found) > 1 and len({_sha256(read_idx(path)) for path in found}) > 1:
         names = ", ".join(str(path.relative_to(folder)) for path in found)
         raise FileError(f"{folder} has several files of {part} that differ ({names}): keep one data set in a folder")
     return min(found, key=lambda path: (path.suffix == ".gz", len(path.name), path))
@@ -158,15 +159,6 @@ def _way_out(folder: Path, part: str) -> str:
         others = [path for path in sorted(folder.iterdir()) if not any(_is(path.name, part) for part in PARTS)]
     known = [(path.name, formats.describe(path)) for path in others if path.is_file() and os.access(path, os.R_OK)]
     return "; ".join([f"{name} is {what}" for name, what in known if what][:3]) or "put it there or give another folder"
-
-
-def _checksum(path: Path) -> tuple[int, int]:
-    """The CRC-32 and the length modulo 2^32 of what a file holds; a gzip file ends in them."""
-    with formats.reading(path):
-        content = path.read_bytes()
-    if content.startswith(formats.GZIP):
-        return int.from_bytes(content[-8:-4], "little"), int.from_bytes(content[-4:], "little")
-    return zlib.crc32(content), len(content) % 2**32
 
 
 def read_idx(path) -> np.ndarray:

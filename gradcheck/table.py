@@ -36,7 +36,7 @@ class Screen:
         except (UnicodeEncodeError, LookupError):
             self.plain = True
         self.encoding = encoding
-        self.colours = sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.name != "nt"
+        self.colours = bool(sys.stdout and sys.stdout.isatty()) and "NO_COLOR" not in os.environ and os.name != "nt"
 
     def text(self, text: str) -> str:
         if self.plain:

@@ -127,6 +127,21 @@ def test_an_archive_beside_missing_files_is_named(tmp_path):
     assert "mnist.zip is a zip archive: unpack it" in refused(load_dataset, tmp_path)
 
 
+def test_a_damaged_archive_does_not_hide_what_is_missing(tmp_path):
+    (tmp_path / "x.zip").write_bytes(b"PK\x03\x04 cut")
+    message = refused(load_dataset, tmp_path)
+    assert "no file *train-images*" in message and "x.zip is a damaged zip archive" in message
+
+
+def test_two_sets_whose_gzip_trailers_agree_are_told_apart(tmp_path):
+    """bgzip ends each file in an empty member, whose checksum and length are 0."""
+    write_set(tmp_path, SET)
+    for name, images in (("", SET["train_images"]), (" (1)", SET["train_images"][::-1])):
+        packed = gzip.compress(idx(images)) + gzip.compress(b"")
+        (tmp_path / f"train-images-idx3-ubyte{name}.gz").write_bytes(packed)
+    assert "that differ" in refused(load_dataset, tmp_path)
+
+
 def test_pickles_and_bombs_are_refused(tmp_path):
     np.savez(tmp_path / "a.npz", **ARRAYS | {"y_train": np.array([{}], object)})
     assert "y_train" in refused(load_dataset, tmp_path / "a.npz")
@@ -175,6 +190,7 @@ def dataset(**changes):
         ({"train_images": SET["train_images"]}, "reshape(len(images), -1)"),
         ({"test_images": SET["test_images"].reshape(60, -1)[:, :9]}, "data.test_images"),
         ({"train_images": [[1, 2]] * 205}, "of type list"),
+        ({"test_images": SET["test_images"].reshape(60, -1) / 255}, "normalise"),
         ({"train_images": np.zeros((205, 0), np.uint8)}, "has the shape (205, 0)"),
         ({"test_images": np.array(3)}, "has the shape ()"),
         ({"train_labels": np.array(3)}, "of shape ()"),

@@ -74,6 +74,13 @@ def test_with_a_closed_stream_a_run_ends_as_ever(tmp_path, closed):
     assert list((tmp_path / "runs").glob("*/model.npz"))
 
 
+@pytest.mark.skipif(os.name == "nt", reason="closes a stream as a POSIX shell does")
+@pytest.mark.parametrize("command", ["check_gradients.py", "report.py --list --dry-run", "curves.py --help"])
+def test_with_closed_streams_the_other_commands_end_as_ever(command):
+    done = subprocess.run(["bash", "-c", f'"$0" {command} >&- 2>&-', sys.executable], cwd=ROOT, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_output_may_go_to_a_string(tmp_path):
     script = (
         "import contextlib, io, sys\n"
