@@ -300,7 +300,7 @@ def _check_linear_step(check: LinearCheck, x: np.ndarray, g: np.ndarray) -> None
 
 
 def _check_start(row: Row, make: Callable) -> None:
-    """The first weights: as random as init_std (0.1) says, and not the same in two layers. 7 sigma is no accident."""
+    """The initial weights: as random as init_std (0.1) says, and not the same in two layers. 7 sigma is no accident."""
     one, two = (np.array(make(40, 30).W, float) for _ in range(2))
     deviation, mean = float(one.std()), float(one.mean())
     if not one.any():
