@@ -195,6 +195,10 @@ pip install -r benchmarks/requirements.txt
 python benchmarks/compare.py
 ```
 
+How time and memory grow with batch size, width and depth is in [GROWTH.md](GROWTH.md). Without other libraries:
+`step_cost.py` (a step beside its lower bound), `layer_cost.py` (what dropout, batch normalisation and residual
+connections add), `start.py` (start and memory), `threads.py` (what is behind `--threads auto`).
+
 ![For each library and case: the time of a training step over ours, a dot for each round](compare.png)
 """
 
@@ -214,7 +218,7 @@ PROCESSES = """\
 784-100-10 at batch 10, one epoch, not bound to a processor. Ours is `python run_mlp.py --max-epoch 1` (Relu) with all
 that it prints, writes and draws; its first step is its first training line, which comes after an evaluation and 50
 steps. A library's is a script that imports it, reads the same files, makes floats of them, trains one step, then an
-epoch; it evaluates and writes nothing. PyTorch finds the kernels that an earlier process has compiled.
+epoch; it evaluates and writes nothing. Three rounds; in the first PyTorch compiles its kernels, later ones find them.
 """
 
 HOW = """\
