@@ -165,7 +165,8 @@ def main(arguments: list[str]) -> int:
     settings, options = parse(arguments, config)
     check_writable(options)
     if not options.quiet:
-        print(f"{run_name(settings)}: loading the data", flush=True)
+        name = options.resume.name if options.resume else run_name(settings)
+        print(f"{name}: loading the data", flush=True)
     data = load_dataset(ROOT / settings["data_dir"])
     if options.dry_run:
         data = first_images(data, 500, 200)
@@ -182,10 +183,10 @@ def main(arguments: list[str]) -> int:
             picture = run.save_picture(curves.as_bytes(curves.draw([curves.of_run(run.folder)])))
         except (Exception, KeyboardInterrupt) as error:
             say(f"no picture was drawn ({type(error).__name__}: {error}): python curves.py {run.folder} draws it")
-            run.code = run.code or 1
+            run.code = run.code or (130 if isinstance(error, KeyboardInterrupt) else 1)
     with contextlib.suppress(*[OSError] if run.code else []):  # one sentence was said already
-        kept = run.best.epoch if settings["patience"] else None
-        print(summary(rows, run.folder, picture, kept), flush=True)
+        kept = run.best.epoch if settings["patience"] and run.trained else None
+        print(summary(rows, run.folder, picture, run.trained, kept), flush=True)
     return run.code
 
 

@@ -24,7 +24,7 @@ ARRAYS = ("params", "velocity", "layer_state", "best_params", "best_state")
 class Checkpoint(NamedTuple):
     """The state of a run after an epoch."""
 
-    settings: dict  # unchecked: that is training.settings.resolve's work
+    settings: dict  # compared with those of config.json
     data: dict  # images (train, test) and sha256 of the data files, as in config.json
     epoch: int
     rows: int  # of metrics.csv, up to the end of this epoch
@@ -102,7 +102,11 @@ def load_checkpoint(path: Path) -> Checkpoint:
         best = 0 if checkpoint.best_loss is None else checkpoint.params.size
         if checkpoint.velocity.size != checkpoint.params.size or checkpoint.best_params.size != best:
             raise ValueError("its weights and momentum are not of one length")
-        if not all(isinstance(n, int) and n >= 1 for n in (checkpoint.epoch, checkpoint.rows)):
+        if not isinstance(checkpoint.settings, dict) or set(checkpoint.data) != {"images", "sha256"}:
+            raise ValueError("its settings or its data are not those of a run")
+        if checkpoint.best_state.size != (checkpoint.layer_state.size if best else 0):
+            raise ValueError("its best state is not that of its layers")
+        if not all(type(n) is int and n >= 1 for n in (checkpoint.epoch, checkpoint.rows)):
             raise ValueError("its epoch or its number of rows is not a whole number from 1")
         if type(checkpoint.best_epoch) is not int or not isinstance(checkpoint.best_loss, (float, type(None))):
             raise ValueError("its best epoch or validation loss is not a number")
@@ -111,6 +115,6 @@ def load_checkpoint(path: Path) -> Checkpoint:
         for rng in (checkpoint.rng, checkpoint.dropout_rng or checkpoint.rng):
             np.random.default_rng().bit_generator.state = rng
         return checkpoint
-    except (ValueError, LookupError, TypeError, ArithmeticError, RecursionError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         words = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise FileError(f"{path} is not a checkpoint of this program ({words}): start a new run") from None

@@ -27,6 +27,7 @@ class ProbeRow(NamedTuple):
     flat_units: float  # activation: share of units with |dy/dx| < 0.01 on every image: dead or saturated
 
 
+@np.errstate(over="ignore", invalid="ignore")  # as train_net: what diverges is said elsewhere
 def probe(epoch: int, model, loss, images: np.ndarray, labels: np.ndarray) -> list[ProbeRow]:
     """Measure every layer for the first 1,000 of these images (uint8 pixels) and labels, in training mode.
 

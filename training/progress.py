@@ -9,21 +9,21 @@ from utils import LOG_INFO
 
 
 class Progress:
-    """Shows each row of a run: on a bar on stderr if that is a terminal or a notebook, as lines on stdout if it is not.
+    """Shows each row of a run: on a bar on stderr on a terminal or in a notebook, else as lines on stdout.
 
     images: in the training set. epoch: the one after which the run begins.
     """
 
     def __init__(self, settings: dict, images: int, epoch: int, quiet: bool):
         self.per_epoch = math.ceil(images / settings["batch_size"])
-        notebook = "ipykernel" in sys.modules
-        self.lines = not (quiet or notebook or sys.stdout is None or sys.stdout.isatty())
+        terminal = all(stream is not None and stream.isatty() for stream in (sys.stdout, sys.stderr))
         self.epoch, self.bar = None, None
-        if not quiet and sys.stderr is not None and (notebook or sys.stderr.isatty()):
+        if not quiet and (terminal or "ipykernel" in sys.modules):
             from tqdm import tqdm
 
             total = settings["max_epoch"] * self.per_epoch
             self.bar = tqdm(total=total, initial=epoch * self.per_epoch, unit="step", dynamic_ncols=True)
+        self.lines = self.bar is None and not quiet
 
     def show(self, row: Row) -> None:
         if self.lines and row.split == "train":
@@ -45,24 +45,23 @@ class Progress:
             self.bar.close()
 
 
-def summary(rows: list[Row], folder: Path, picture: Path | None, best_epoch: int | None = None) -> str:
-    """Return three lines: accuracies on the test set, time, and where the run and its picture are.
+def summary(rows: list[Row], folder: Path, picture: Path | None, finished: bool, kept_epoch: int | None = None) -> str:
+    """Return the lines at the end: accuracies on the test set, time, and where the run and its picture are.
 
-    best_epoch: the one whose weights patience kept; the last epoch's are kept if it is None.
+    kept_epoch: the one whose weights patience kept; the last epoch's are kept if it is None.
     """
     tests = {row.epoch: row.accuracy for row in rows if row.split == "test"}
-    last, best, steps, seconds = max(tests), max(tests, key=tests.get), rows[-1].iteration, rows[-1].seconds
-    if best_epoch is not None:
-        accuracies = f"test accuracy {tests[best_epoch]:.2%} after epoch {best_epoch}, chosen by the validation loss"
-    else:
-        accuracies = f"test accuracy {tests[last]:.2%} after epoch {last}, final"
-        if best != last:
-            accuracies += f" (best {tests[best]:.2%} after epoch {best}: chosen on the test set, no honest result)"
-    return (
-        f"{accuracies}\n"
-        f"time {seconds:.1f} s, {steps:,} steps of {seconds / max(steps, 1) * 1e6:.0f} µs with everything\n"
-        f"run {shown(folder)}" + (f", curves {shown(picture)}" if picture else "")
-    )
+    steps, seconds, lines = rows[-1].iteration, rows[-1].seconds, []
+    if kept_epoch in tests:
+        lines = [f"test accuracy {tests[kept_epoch]:.2%} after epoch {kept_epoch}, chosen by the validation loss"]
+    elif tests:
+        last, best = max(tests), max(tests, key=tests.get)
+        lines = [f"test accuracy {tests[last]:.2%} after epoch {last}" + (", final" if finished else "")]
+        if tests[best] > tests[last]:
+            lines[0] += f" (best {tests[best]:.2%} after epoch {best}: chosen on the test set, no honest result)"
+    lines.append(f"time {seconds:.1f} s, {steps:,} steps of {seconds / max(steps, 1) * 1e6:.0f} µs with everything")
+    lines.append(f"run {shown(folder)}" + (f", curves {shown(picture)}" if picture else ""))
+    return "\n".join(lines)
 
 
 def shown(path: Path) -> str:

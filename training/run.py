@@ -42,11 +42,11 @@ class Run:
     def __init__(self, settings: dict, options: argparse.Namespace, data, model, loss, rng: np.random.Generator):
         self.settings, self.options, self.data = settings, options, data
         self.model, self.loss, self.rng = model, loss, rng
-        self.folder, self.code = options.resume, 0
+        self.folder, self.code, self.trained = options.resume, 0, False  # trained: to its end
         self.start_epoch = self.rows = 0  # rows: how many metrics.csv has
         self.best = Best()
         self.seconds = 0.0  # of training before this process
-        self.lock = self.metrics = self.progress = self.last = None
+        self.lock = self.metrics = self.progress = self.last = self.latest = None
 
     # ---- beginning
 
@@ -59,7 +59,8 @@ class Run:
             else:
                 self.folder, self.lock = new_folder(self.settings, self.options)
             self._cut_probes()
-            if self.start_epoch < self.settings["max_epoch"]:
+            ended = self.best.is_over(self.start_epoch, self.settings["patience"])  # patience has ended it
+            if self.start_epoch < self.settings["max_epoch"] and not ended:
                 self._write_config()
             elif not self.options.quiet:
                 print(f"{self.folder.name} has completed its {self.start_epoch} epochs: nothing is left to train")
@@ -137,7 +138,7 @@ class Run:
     # ---- the end
 
     def __exit__(self, kind, error, traceback) -> bool:
-        message = ""
+        message, self.trained = "", error is None
         with without_interrupts():
             if isinstance(error, Diverged):
                 self.code, message = error.exit_code, f"training diverged in epoch {self.latest.epoch}: {error}"
@@ -170,17 +171,17 @@ class Run:
 
     def _interrupted(self) -> str:
         if not self.rows:
-            return "interrupted before training: no run is kept"
-        return (
-            f"interrupted in epoch {self.last.epoch + 1}: the model and the curves so far are kept; "
-            f"resume with: {self._resume_command()}"
-        )
+            kept = f"{self.folder} begins anew" if self.options.resume else "no run is kept"
+            return f"interrupted before training: {kept}"
+        epoch = self.latest.epoch if self.latest else self.start_epoch + 1
+        message = f"interrupted in epoch {max(epoch, 1)}: the model and the curves so far are kept"
+        return message + ("" if self.options.dry_run else f"; resume with: {self._resume_command()}")
 
     def _refused(self, error: OSError) -> str:
         """The system refused to read or write."""
         if not self.folder.exists():
             return f"{self.folder} was deleted or moved while it was trained: nothing more can be saved there"
-        kept = f"; then resume with: {self._resume_command()}" if self.rows else ""
+        kept = f"; then resume with: {self._resume_command()}" if self.rows and not self.options.dry_run else ""
         return f"{in_words(error)}: make room or give access{kept}"
 
     def _resume_command(self) -> str:
@@ -229,7 +230,9 @@ class Run:
         """
         config, plots = read_json(self.folder / "config.json"), folder_of_pictures(self.options)
         own = ROOT / config["picture"] if isinstance(config.get("picture"), str) else None
-        if own is not None and own.parent.resolve() == plots.resolve():
+        # A copied folder brings the picture of the run that it was copied from.
+        ours = own is not None and (own.stem == self.folder.name or own.stem.startswith(f"{self.folder.name}-"))
+        if ours and own.parent.resolve() == plots.resolve():
             atomic_bytes(own, content)
             return own
         for path in names(plots.resolve() / self.folder.name, ".png"):
@@ -263,7 +266,7 @@ def without_interrupts():
 
 def remarks(settings: dict, data) -> list[str]:
     """What the user should know of this data before it trains."""
-    found, samples = [], len(data.train_images)
+    found, samples = [], len(split(settings, data).train)
     if data.classes != list(range(len(data.classes))):
         found.append(
             f"the labels {data.classes[0]} to {data.classes[-1]} are numbered in order: "

@@ -1,6 +1,7 @@
 """The settings of a run, in one table: parser, checks, run name, config.json and docs/settings.md come from it.
 
-To add a setting: one row here, and one line in `config` of run_mlp.py.
+To add a setting: one row here and one line in `config` of run_mlp.py; then print docs/settings.md again, and let
+tests/training/test_settings.py draw values for it.
 """
 
 import difflib
@@ -106,8 +107,8 @@ class Setting(NamedTuple):
 
 # fmt: off
 SETTINGS = {row.key: row for row in (
-    Setting("learning_rate", 1e-2, ("-lr", "--learning-rate"), "RATE", number(lambda x: x > 0), "a number above 0",
-            "size of an SGD step", "always"),
+    Setting("learning_rate", 1e-2, ("-lr", "--learning-rate"), "RATE", number(lambda x: x >= 1e-37),
+            "a number from 1e-37", "size of an SGD step", "always"),
     Setting("weight_decay", 0.0, ("-w", "--weight-decay"), "X", number(lambda x: x >= 0), "a number from 0",
             "weight decay (L2) coefficient, also applied to biases", "always"),
     Setting("momentum", 0.0, ("--momentum",), "M", number(lambda x: 0 <= x < 1), "a number from 0 to below 1",

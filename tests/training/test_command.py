@@ -735,6 +735,14 @@ def test_an_output_is_a_pdf_or_svg_where_its_name_says_so(command, dry_folder, t
         assert (tmp_path / name).read_bytes().startswith(begins)
 
 
+def test_a_file_that_is_no_picture_is_not_overwritten(command, dry_folder, tmp_path):
+    for name in ("NOTES", "n.txt"):
+        (tmp_path / name).write_text("kept")
+        process = command(dry_folder, "-o", tmp_path / name, script=ROOT / "curves.py")
+        assert process.returncode == 2 and "--output is" in sentence(process, "curves.py: ")
+        assert (tmp_path / name).read_text() == "kept"
+
+
 @posix
 def test_a_link_a_device_and_a_pipe_are_written_into_and_not_replaced(command, dry_folder, tmp_path):
     (tmp_path / "link.png").symlink_to(tmp_path / "target.png")

@@ -387,3 +387,39 @@ def test_the_probe_changes_no_bit_and_sees_inside_a_residual(trainer, uninterrup
     assert {line.split(",")[2] for line in lines[1:]} >= {"fc2", "bn2", "act2", "res2", "drop2"}
     (folder / "probe.csv").unlink()
     assert_same(folder, uninterrupted("everything at once"))
+
+
+def test_resuming_what_patience_ended_says_so_and_changes_nothing(trainer, run_of):
+    flags = ["--train-images", 20, "--validation", 60, "--patience", 2, "--momentum", 0.99, "-b", 5]
+    folder, _ = run_of(*flags, "--max-epoch", 99)
+    before = contents(folder)
+    ended = trainer.resume(folder, "--no-plot", "--max-epoch", 200)
+    assert ended.code == 0 and "nothing is left to train" in ended.stdout
+    assert contents(folder) == before
+
+
+def test_interrupted_with_patience_the_summary_speaks_of_the_weights_that_are_kept(trainer, run_of):
+    """Divergence ends as Ctrl-C does here: the last completed epoch's weights, not the best ones, are in model.npz."""
+    flags = ["--validation", 60, "--patience", 9, "-l", "Euclidean", "-lr", 3, "--max-epoch", 9]
+    folder, ended = run_of(*flags)
+    assert ended.code == 4
+    assert "chosen by the validation loss" not in ended.stdout and "final" not in ended.stdout
+    good = load_checkpoint(folder / "checkpoint.npz")
+    np.testing.assert_array_equal(Network.load(folder / "model.npz").params, good.params)
+
+
+def test_a_validation_loss_that_is_infinite_before_training_is_a_sentence(run_of):
+    _, ended = run_of("--init-std", "1e30", "--validation", 60, "-l", "Euclidean")
+    assert ended.code == 4 and "the valid loss became" in ended.sentence
+    assert "accuracy" not in ended.stdout and ended.stdout.startswith("time")
+
+
+def test_a_copied_run_draws_over_no_picture_of_the_one_it_was_copied_from(trainer, tmp_path):
+    assert trainer.run(tmp_path, "--quiet", "--max-epoch", 1).code == 0
+    folder = only(tmp_path / "runs")
+    picture = only(tmp_path / "plots")
+    before = picture.read_bytes()
+    copied = shutil.copytree(folder, folder.with_name("copied"))
+    assert trainer.resume(copied, "--quiet", "--max-epoch", 2).code == 0
+    assert picture.read_bytes() == before
+    assert (tmp_path / "plots" / "copied.png").exists()

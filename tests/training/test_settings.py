@@ -62,7 +62,7 @@ def test_without_hidden_layers_there_is_no_activation():
 @pytest.mark.parametrize(
     ("key", "values"),
     [
-        ("learning_rate", [0, -1, math.nan, math.inf, "0.1", None, True, 10**400, [1]]),
+        ("learning_rate", [0, 1e-60, -1, math.nan, math.inf, "0.1", None, True, 10**400, [1]]),
         ("weight_decay", [-1e-9, math.nan, math.inf, "0"]),
         ("momentum", [1, 1.0, -0.1, math.nan]),
         ("batch_size", [0, -1, 1.5, 10.0, "10", None, True]),
@@ -241,3 +241,9 @@ def test_every_setting_has_its_flag(tmp_path):
     assert run_name(resolved).endswith(
         "_inithe_dropout0.5_batch_norm_residual_schedulecosine_train_images50_validation9_patience2"
     )
+
+
+def test_a_switch_can_be_turned_off_again():
+    on = config | {"batch_norm": True, "residual": True}
+    resolved, _ = parse(["--no-batch-norm", "-n", "2"], on)
+    assert (resolved["batch_norm"], resolved["residual"]) == (False, True)
