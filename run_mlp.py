@@ -137,8 +137,8 @@ def fit(model, loss, rng, settings: dict, data: Dataset, log, start_epoch: int =
                 on_record=partial(add, "train", epoch, (epoch - 1) * per_epoch),
                 rates=rates_of(settings, images, epoch),
             )
-            if not np.isfinite(model.params).all():
-                raise Diverged("the weights are no longer finite")
+            if not (np.isfinite(model.params).all() and np.isfinite(model.state).all()):
+                raise Diverged("the weights or running statistics are no longer finite")
             end(epoch)
             log.end_of_epoch(epoch)
     log.best.restore(model)
