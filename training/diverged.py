@@ -53,6 +53,8 @@ def _wrap(model, loss) -> list:
         for layer, name in zip(layers, names):
             if not np.isfinite(layer.params).all():
                 raise NotFinite(f"the weights of {name}")
+            if not np.isfinite(layer.state).all():
+                raise NotFinite(f"the running statistics of {name}")
         steps.append(None)
 
     model.update = step

@@ -59,7 +59,8 @@ def summary(rows: list[Row], folder: Path, picture: Path | None, finished: bool,
         lines = [f"test accuracy {tests[last]:.2%} after epoch {last}" + (", final" if finished else "")]
         if tests[best] > tests[last]:
             lines[0] += f" (best {tests[best]:.2%} after epoch {best}: chosen on the test set, no honest result)"
-    lines.append(f"time {seconds:.1f} s, {steps:,} steps of {seconds / max(steps, 1) * 1e6:.0f} µs with everything")
+    each = f" of {seconds / steps * 1e6:.0f} µs with everything" if steps else ""
+    lines.append(f"time {seconds:.1f} s, {steps:,} steps{each}")
     lines.append(f"run {shown(folder)}" + (f", curves {shown(picture)}" if picture else ""))
     return "\n".join(lines)
 

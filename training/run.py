@@ -199,7 +199,7 @@ class Run:
         rate, std, margin = (self.settings[key] for key in ("learning_rate", "init_std", "margin"))
         if rate * self.settings["weight_decay"] >= 1:  # each step then turns the weights round, or more
             better = f"try a smaller weight_decay than {self.settings['weight_decay']:g}"
-        elif self.latest.epoch:
+        elif self.latest.epoch and std <= 1e6:
             better = f"try {rate / 10:g}"
         elif margin > 1e6 and self.settings["loss"] == "HingeLoss":
             better = f"try a smaller margin than {margin:g}"

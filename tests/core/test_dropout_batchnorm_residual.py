@@ -1,6 +1,7 @@
 """Dropout, BatchNorm, Residual, the mode of a network, schedules: gradients, values, trajectory, planted bugs."""
 
 import copy
+import json
 import pickle
 from functools import partial
 
@@ -17,6 +18,7 @@ from loss import SoftmaxCrossEntropyLoss
 from network import Network
 from solve_net import learning_rates, train_net
 from solve_net import test_net as evaluate  # under its own name pytest would take it for a test
+from utils import FileError, load_npz, save_npz
 
 CONFIG = {"learning_rate": 0.05, "momentum": 0.9, "weight_decay": 0.01}
 LOSS = SoftmaxCrossEntropyLoss("loss")
@@ -270,6 +272,45 @@ def test_saved_and_loaded_it_evaluates_the_same_and_keeps_the_labels(tmp_path):
     assert [type(each).__name__ for each in flatten(loaded.layers)] == [
         type(each).__name__ for each in flatten(model.layers)
     ]
+
+
+DAMAGES = {
+    "a variance below 0": lambda header, arrays: arrays["1.running_var"].__setitem__(0, -1),
+    "a rate of 1": lambda header, arrays: header["layers"][3].update(rate=1.0),
+    "a decay of 1": lambda header, arrays: header["layers"][1].update(decay=1.0),
+    "an epsilon of 0": lambda header, arrays: header["layers"][1].update(epsilon=0),
+    "two labels for three outputs": lambda header, arrays: header.update(labels=["a", "b"]),
+    "a label that is a list": lambda header, arrays: header.update(labels=["a", "b", []]),
+    "labels that are a text": lambda header, arrays: header.update(labels="abc"),
+}
+
+
+@pytest.mark.parametrize("damage", [None, *DAMAGES])
+def test_loading_refuses_values_that_no_layer_can_have(tmp_path, damage):
+    path = tmp_path / "model.npz"
+    network().save(path, ["a", "b", "c"])
+    arrays = load_npz(path)
+    header = json.loads(str(arrays["architecture"]))
+    if damage:
+        DAMAGES[damage](header, arrays)
+    save_npz(path, arrays | {"architecture": np.array(json.dumps(header))})
+    if not damage:
+        assert Network.load(path).labels == ["a", "b", "c"]
+        return
+    with pytest.raises(FileError, match="is not a weights file") as caught:
+        Network.load(path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_lack_of_memory_is_not_called_a_damaged_file(tmp_path, monkeypatch):
+    network().save(tmp_path / "model.npz")
+
+    def no_memory(*arguments, **how):
+        raise MemoryError
+
+    monkeypatch.setattr(np, "load", no_memory)
+    with pytest.raises(MemoryError):
+        Network.load(tmp_path / "model.npz")
 
 
 def check_statistics_stay() -> None:

@@ -495,6 +495,16 @@ def test_divergence_in_the_last_step_of_an_epoch_that_is_not_evaluated_keeps_fin
     assert_sound(only(tmp_path / "runs"))
 
 
+def test_running_statistics_that_overflow_under_a_finite_loss_exit_4_and_are_named(train, tmp_path):
+    # Sigmoid hides the overflow from the loss; one step an epoch, so that infinity does not become nan.
+    flags = ["-a", "Sigmoid", "--hidden", 1, "--batch-norm", "--init-std", "1e20", "-b", 205]
+    process = train(tmp_path, *flags, "--no-plot")
+    assert process.returncode == 4, process.stderr
+    message = sentence(process)
+    assert "in the running statistics of bn1" in message and "a smaller init_std" in message
+    assert np.isfinite(assert_sound(only(tmp_path / "runs")).state).all()
+
+
 def test_a_loss_that_is_infinite_before_training_exits_4_with_a_sentence(train, tmp_path):
     process = train(tmp_path, "-l", "Euclidean", "--init-std", "1e30")
     assert process.returncode == 4, process.stderr
