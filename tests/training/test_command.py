@@ -509,6 +509,7 @@ def test_a_loss_that_is_infinite_before_training_exits_4_with_a_sentence(train, 
     process = train(tmp_path, "-l", "Euclidean", "--init-std", "1e30")
     assert process.returncode == 4, process.stderr
     assert "epoch 0" in sentence(process)
+    assert "0 steps\n" in process.stdout  # and no time for each
     folder = only(tmp_path / "runs")
     assert (folder / "metrics.csv").read_text().startswith(HEADER + "\ntest,0,0,")
     assert_picture(tmp_path / "plots" / f"{folder.name}.png")
