@@ -17,7 +17,7 @@ from pathlib import Path
 
 import curves
 from experiments import draw, page, store, timing, train_runs
-from experiments.figure_list import AT_BATCH_10, EXTRA_RUNS, FIGURES, at_batch_10, settings_of
+from experiments.figure_list import AT_BATCH_10, EXTRA_RUNS, FIGURES, RESTARTED, at_batch_10, settings_of
 from experiments.statistics import RunTable
 from training.command import ROOT, Parser, run_command
 from utils import FileError, UsageError
@@ -68,8 +68,7 @@ def main(arguments: list[str]) -> int:
 def train(options: argparse.Namespace, results: Path) -> list[str]:
     """Train what is missing and time what is to be timed. Returns a sentence for each run that failed."""
     names = train_runs.needed_curves(options.figures, options.batch_10, results, options.dry_run)
-    others = train_runs.dry_settings(options.dry_run)
-    wanted = [(name, settings_of(name, seed, **others)) for seed in range(options.seeds) for name in names]
+    wanted = [(name, settings_of(name, seed, options.dry_run)) for seed in range(options.seeds) for name in names]
     settings = [each for _, each in wanted]
     missing = train_runs.missing_runs(settings, results, options.dry_run, options.fresh)
     say(f"{len(settings)} runs, {len(settings) - len(missing)} finished, {len(missing)} to train")
@@ -77,6 +76,10 @@ def train(options: argparse.Namespace, results: Path) -> list[str]:
         train_runs.show(wanted, missing)
         return []
     failures = train_runs.train_all(missing, options, results, say)
+    if not options.figures:
+        again = [settings_of(RESTARTED, seed, options.dry_run) for seed in range(options.seeds)]
+        again = train_runs.missing_runs(again, results / "restarted", options.dry_run, options.fresh)
+        failures += train_runs.train_all(again, options, results / "restarted", say, restarted=True)
     if not options.figures and (options.fresh or timing.load(results) is None):
         timing.save(timing.measure(dry_run=options.dry_run, say=say), results)
     return failures
@@ -84,10 +87,10 @@ def train(options: argparse.Namespace, results: Path) -> list[str]:
 
 def write(options: argparse.Namespace, home: Path) -> list[Path]:
     """Draw the figures asked for and, if that is all of them, write REPORT.md. From stored results alone."""
-    results, others = home / "results", train_runs.dry_settings(options.dry_run)
+    results = home / "results"
 
     def load(names: list[str]) -> dict[str, list[store.Result]]:
-        return store.load_curves(names, options.seeds, results, **others)
+        return store.load_curves(names, options.seeds, results, options.dry_run)
 
     numbers = options.figures or list(FIGURES)
     drawn = {f"figure_{number:02}": (number, FIGURES[number][1]) for number in numbers}
