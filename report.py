@@ -17,7 +17,16 @@ from pathlib import Path
 
 import curves
 from experiments import draw, page, store, timing, train_runs
-from experiments.figure_list import AT_BATCH_10, EXTRA_RUNS, FIGURES, RESTARTED, at_batch_10, settings_of
+from experiments.figure_list import (
+    AT_BATCH_10,
+    EXTRA_RUNS,
+    FIGURES,
+    PAIR_RUNS,
+    RATES_OF_DECAY,
+    RESTARTED,
+    at_batch_10,
+    settings_of,
+)
 from experiments.statistics import RunTable
 from training.command import ROOT, Parser, run_command
 from utils import FileError, UsageError
@@ -106,15 +115,19 @@ def write(options: argparse.Namespace, home: Path) -> list[Path]:
         drawn |= {f"figure_{number:02}_batch_10": (number, names) for number, names in at_10.items()}
     equal = [] if options.figures else train_runs.equal_gradient_curves(results, options.dry_run)
     if not options.figures:
-        stored |= load([*EXTRA_RUNS, *equal, *(at_batch_10(name) for name in [*EXTRA_RUNS, *equal])])
+        at_both = [*EXTRA_RUNS, *equal]
+        stored |= load([*at_both, *map(at_batch_10, at_both), *PAIR_RUNS, *RATES_OF_DECAY])
+        again = store.load_curves([RESTARTED], options.seeds, results / "restarted", options.dry_run)
+        if again:
+            stored["restarted"] = again[RESTARTED]
     say_seeds(options.seeds, stored)
     curves.use_project_cache()
     curves.load_matplotlib()
     pictures = draw.save_all(drawn, stored, home / "figures")
     if options.figures:
         return pictures
-    samples = next(iter(stored.values()))[0].made_with["images"]
-    table, table_10 = (RunTable(stored, batch, equal, samples) for batch in (100, 10))
+    images = next(iter(stored.values()))[0].made_with["images"]
+    table, table_10 = (RunTable(stored, batch, equal, images) for batch in (100, 10))
     report, tables = (home if options.dry_run else ROOT) / "REPORT.md", home / "TABLES.md"
     page.write(report, tables, table, table_10 if has_10 else None, timing.load(results), pictures)
     return [*pictures, tables, report]

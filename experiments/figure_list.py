@@ -258,6 +258,16 @@ def at_batch_10(name: str) -> str:
     return name.rsplit("_", 1)[0] + "_10"
 
 
+def short_name(name: str) -> str:
+    """{layers}_{activation}_{loss} of a curve."""
+    return "_".join(name.split("_")[:3])
+
+
+def in_words(name: str) -> str:
+    """The same with spaces and the short names of the losses, such as 2 Sigmoid softmax."""
+    return " ".join(SHORT_LOSS.get(part, part) for part in name.split("_")[:3] if part != "None")
+
+
 def name_in(number: int, name: str) -> str:
     """A curve's name as the report's figure of this number writes it."""
-    return "_".join(name.split("_")[:3]) if number in SHORT_NAMES else name
+    return short_name(name) if number in SHORT_NAMES else name

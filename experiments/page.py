@@ -12,7 +12,16 @@ from pathlib import Path
 import numpy as np
 
 from experiments import compare, store
-from experiments.claims import CLAIMS, EXPLANATION, OBSERVATION, Claim, at_equal_gradient
+from experiments.claims import (
+    CLAIMS,
+    EXPLANATION,
+    FACTORS,
+    OBSERVATION,
+    Claim,
+    at_equal_gradient,
+    remedied,
+    taken_apart,
+)
 from experiments.figure_list import (
     ACTIVATIONS,
     AT_BATCH_10,
@@ -20,19 +29,27 @@ from experiments.figure_list import (
     FIGURES,
     LOSSES,
     PROBE_EPOCHS,
+    REMEDIES,
+    RESTARTED,
     SHORT_LOSS,
+    SWEEPS,
     at_batch_10,
+    in_words,
     name_in,
+    short_name,
 )
+from experiments.questions import QUESTIONS
 from experiments.statistics import CurveStats, MissingRun, RunTable
 from experiments.wording import (
     Finding,
     convergence,
     final_test,
     gain_epochs,
+    listed,
     percent,
     percentage_points,
     scatter,
+    tally,
     three_digits,
 )
 from loss import EuclideanLoss, HingeLoss, SoftmaxCrossEntropyLoss
@@ -40,8 +57,9 @@ from utils import atomic_write
 
 INTRODUCTION = """# The report, rerun and audited
 
-A course report (2022) studied this multi-layer perceptron on MNIST in 13 figures. `python report.py` reran all of it and
-wrote this page from the runs in `experiments/results/`; no number is typed by hand. All tables are in [{appendix}]({appendix}).
+A course report (2022) studied this multi-layer perceptron on MNIST in 13 figures. `python report.py` reran all of it, and
+what it did not try (figures 14 to 19), and wrote this page from the runs in `experiments/results/`; no number is typed by
+hand. All tables are in [{appendix}]({appendix}).
 
 ## What the audit found
 
@@ -55,7 +73,7 @@ DIFFERENCES = """## Where this differs from the original
 * **Weight decay.** The text of figures 7 and 8 says base settings, their legends say weight decay 1e-5. They are run at
   0 here; {decay}
 * **Random streams.** Its code restarted one random stream in every layer, so its layers began with equal numbers. Here
-  one seed gives one stream for all weights, and every setting is run with several seeds.
+  one seed gives one stream for all weights, and every setting is run with several seeds. {restarted}
 * **Names.** In figures 2 to 6 a curve is `layers_activation_loss`, at learning rate 0.01, weight decay 0 and batch size
   100; elsewhere its name says these three as well (figure 1).
 * **x axes** are epochs; the original counted logged points of both kinds, which hides that batch sizes differ in steps.
@@ -96,7 +114,9 @@ def write(
     """REPORT.md and TABLES.md. table: the runs at batch 100 (and figures 11 to 13's); table_10: those at 10, or None."""
     shown = {picture.stem: _from(path, picture) for picture in pictures}
     findings = [
-        sentence for sentence in (_one_knob(table, table_10, timing), _larger_step(table, table_10)) if sentence
+        sentence
+        for sentence in (_one_knob(table, table_10, timing), _larger_step(table, table_10), _two_sigmoid_layers(table))
+        if sentence
     ]
     parts = [
         INTRODUCTION.format(appendix=_from(path, appendix)),
@@ -108,7 +128,7 @@ def write(
         *(_figure(number, table, shown, _from(path, appendix)) for number in FIGURES),
         _gradients(table, shown),
         _losses(),
-        DIFFERENCES.format(decay=_decay(table)),
+        DIFFERENCES.format(decay=_decay(table), restarted=_restarted(table)),
         METHODS,
         _times(timing),
         _made_with(table, timing),
@@ -157,9 +177,8 @@ def _one_knob(table: RunTable, table_10: RunTable | None, timing: dict | None) -
 
 
 def _pair(pair: tuple[CurveStats, CurveStats], between: str) -> str:
-    layers, activation, loss, rate = pair[0].name.split("_")[:4]
     finals = between.join(f"{100 * np.nan_to_num(curve.test_accuracy).mean():.2f}" for curve in pair)
-    return f"{layers} {activation} {SHORT_LOSS[loss]} at {float(rate):g}: {finals}"
+    return f"{in_words(pair[0].name)} at {pair[0].settings['learning_rate']:g}: {finals}"
 
 
 def _larger_step(table: RunTable, table_10: RunTable | None) -> str:
@@ -185,6 +204,35 @@ def _larger_step(table: RunTable, table_10: RunTable | None) -> str:
     )
 
 
+def _two_sigmoid_layers(table: RunTable) -> str:
+    """What makes softmax and Euclidean train with two Sigmoid layers at 0.01, where plain they fail."""
+    failed = [loss for loss in SWEEPS[16] if remedied(table, loss, "nothing").failed]
+    if not failed:
+        return ""
+    curves = {remedy: {loss: remedied(table, loss, remedy) for loss in failed} for remedy in REMEDIES}
+    trains = {remedy: all(curve.trained for curve in by_loss.values()) for remedy, by_loss in curves.items()}
+    del trains["nothing"]
+    without = any(trains[remedy] for remedy in FACTORS.values())
+    if trains["learning rate × 10"]:
+        lead = "Two Sigmoid layers are slow, not stuck: the first layer's steps are too small for 50 epochs"
+    else:
+        lead = (
+            "A vanishing gradient stops two Sigmoid layers"
+            if without
+            else "No vanishing gradient stops two Sigmoid layers"
+        )
+    taken_out = "; ".join(
+        f"without the factor of the {factor} {listed(curves[remedy], final_test)}" for factor, remedy in FACTORS.items()
+    )
+    rate = listed(curves["learning rate × 10"], final_test)
+    return (
+        f"**{lead}.** {' and '.join(failed).capitalize()} fail at learning rate 0.01. There δ falls from the last layer to "
+        f"the first to {taken_apart(curves['nothing'][failed[0]])}. They end at: {taken_out}; with δ as small as it was, "
+        f"but ten times the rate, {rate}. Alone both train {tally(trains, 'remedies')} "
+        f"([figure 16](#{_anchor(16)}), claim 18)."
+    )
+
+
 def _output_gradient(loss) -> np.ndarray:
     """dE/d(output) at an output of zeros, of ten classes, for an image of the first."""
     return loss.backward(np.zeros((1, 10)), np.eye(10)[:1])[0]
@@ -199,12 +247,8 @@ def _summary_seen(table: RunTable) -> str:
     best, worst = (chosen(curves, key=lambda curve: np.nan_to_num(curve.test_accuracy).mean()) for chosen in (max, min))
     return (
         f"Final test accuracy of the settings of figures 2, 3 and 6, a dot for each seed. At batch 100 from "
-        f"{percent(worst.test_accuracy)} ({_short(worst.name)}) to {percent(best.test_accuracy)} ({_short(best.name)})"
+        f"{percent(worst.test_accuracy)} ({short_name(worst.name)}) to {percent(best.test_accuracy)} ({short_name(best.name)})"
     )
-
-
-def _short(name: str) -> str:
-    return "_".join(name.split("_")[:3])
 
 
 # ---- verdicts
@@ -240,7 +284,7 @@ def _verdicts(table: RunTable, table_10: RunTable | None, timing: dict | None) -
     kinds = {kind: [claim for claim in CLAIMS if claim.kind == kind] for kind in (OBSERVATION, EXPLANATION)}
     by_kind = "; ".join(f"of the {len(some)} {kind}s {_counted(some, table, timing)}" for kind, some in kinds.items())
     rows = []
-    for claim in CLAIMS:
+    for claim in (*CLAIMS, *QUESTIONS):
         found = claim.check(table, timing)
         other = _verdict(claim.check(table_10, timing)) if table_10 and claim.by_batch else ""
         cells = (claim.number, claim.short, claim.kind, _verdict(found), other, found.key, _links(claim.figure))
@@ -256,7 +300,7 @@ def _verdict(finding: Finding) -> str:
 
 def _evidence(table: RunTable, table_10: RunTable | None, timing: dict | None) -> str:
     rows = []
-    for claim in CLAIMS:
+    for claim in (*CLAIMS, *QUESTIONS):
         measured = claim.check(table, timing).measured
         other = claim.check(table_10, timing) if table_10 and claim.by_batch else None
         if other and other.verdict != "not measured":
@@ -287,22 +331,30 @@ def _heading(number: int) -> str:
 
 def _figure(number: int, table: RunTable, shown: dict[str, str], appendix: str) -> str:
     curves = [(name_in(number, name), table.named(name)) for name in FIGURES[number][1]]
-    seen = _scatter(curves) if number == 13 else _ends(curves)
-    decided = [str(claim.number) for claim in CLAIMS if str(number) in claim.figure.split(", ")]
+    seen = _scatter(curves) if number == 13 else _answer(number, table) if number in SWEEPS else _ends(curves)
+    decided = [str(claim.number) for claim in (*CLAIMS, *QUESTIONS) if str(number) in claim.figure.split(", ")]
     claims = f" Claim{'s' * (len(decided) > 1)} {', '.join(decided)}." if decided else ""
     more = f" [Table]({appendix}#{_anchor(number)})." if number != 1 else ""
     return f"### {_heading(number)}\n\n![{_heading(number)}: {seen}]({shown[f'figure_{number:02}']})\n\n{seen}{claims}{more}\n\n"
+
+
+def _answer(number: int, table: RunTable) -> str:
+    """What a figure of what the report did not try shows."""
+    (question,) = (each for each in QUESTIONS if each.figure == str(number))
+    finding = question.check(table, None)
+    return f"{question.text[:-1]}: {_verdict(finding)} ({finding.key})."
 
 
 def _scatter(curves: list[tuple[str, CurveStats]]) -> str:
     """What figure 13 shows: how much an evaluation scatters at the smallest and the largest batch."""
     (_, small_1), (_, large_1), (_, small_2), (_, large_2) = curves
     words = [
-        f"{mean_1} at 10 and {mean_2} at 200"
-        for mean_1, mean_2 in (
-            [scatter(curve.residual_sd("train"), ".2f") for curve in pair]
-            for pair in ((small_1, large_1), (small_2, large_2))
+        " and ".join(
+            f"{scatter(curve.residual_sd('train'), '.2f')} at {curve.settings['batch_size']} (counting alone brings "
+            f"{scatter(curve.counting_sd(), '.2f')})"
+            for curve in pair
         )
+        for pair in ((small_1, large_1), (small_2, large_2))
     ]
     return f"A logged point scatters by {words[0]} in (a), by {words[1]} in (b)."
 
@@ -356,11 +408,23 @@ def _decay(table: RunTable) -> str:
     pairs = [[table.named(name) for name in pair] for pair in DECAY_PAIRS if all(table.results.get(n) for n in pair)]
     return (
         "; ".join(
-            f"{_short(first.name)} ends at {final_test(first)} without and {final_test(second)} with it"
+            f"{short_name(first.name)} ends at {final_test(first)} without and {final_test(second)} with it"
             for first, second in pairs
         )
         or "the pair at 1e-5 is not run yet"
     ) + "."
+
+
+def _restarted(table: RunTable) -> str:
+    """What such weights would change, where the original seems to have trained and these runs do not."""
+    if "restarted" not in table.results:
+        return ""
+    again, ours = table.named("restarted"), table.named(RESTARTED)
+    return (
+        f"With weights drawn as it drew them {ours.name} ends at {final_test(again)}, with ours at {final_test(ours)}; "
+        f"of its hidden units {percent(again.flat_units(1)[:, 0])} are flat on every image after one epoch, of ours "
+        f"{percent(ours.flat_units(1)[:, 0])}."
+    )
 
 
 def _times(timing: dict | None) -> str:
@@ -385,8 +449,8 @@ def _made_with(table: RunTable, timing: dict | None) -> str:
     at_10 = [result for result in results if result.settings["batch_size"] == 10]
     lines = [
         "## How it was made\n",
-        f"* {len(results)} training runs of {len(table.results)} settings, seeds {', '.join(map(str, seeds))}: hidden layers of "
-        f"100 units, {settings['max_epoch']} epochs of {images:,} training images, momentum {settings['momentum']:g}, weights from "
+        f"* {len(results)} training runs of {len(table.results)} settings, seeds {', '.join(map(str, seeds))}; where a curve's "
+        f"name does not say otherwise, hidden layers of 100 units, {settings['max_epoch']} epochs of {images:,} training images, momentum {settings['momentum']:g}, weights from "
         f"N(0, {settings['init_std']:g}²), biases 0, pixels (x − 128) / 255, hinge margin {settings['margin']:g}.",
         f"* {_time(results, 'All runs')}; {_time(at_10, 'those at batch size 10')}. "
         f"Machine: {', '.join(machines)}{'; ' + timing['machine'] if timing else ''}.",
@@ -452,7 +516,7 @@ def _pairs(table: RunTable) -> str:
     for large, small in table.pairs():
         rates = ", ".join(f"{curve.settings['learning_rate']:g}" for curve in (large, small))
         gap = percentage_points(compare.gap(large, small))
-        rows.append(f"{_short(large.name)} | {rates} | {final_test(large)} | {final_test(small)} | {gap}")
+        rows.append(f"{short_name(large.name)} | {rates} | {final_test(large)} | {final_test(small)} | {gap}")
     return text + _markdown("curve | learning rate at 100, at 10 | at 100 | at 10 | difference", rows)
 
 

@@ -7,7 +7,8 @@ from fake_results import EQUAL_GRADIENT, fake_run
 
 from experiments import page
 from experiments.claims import CLAIMS
-from experiments.figure_list import AT_BATCH_10, EXTRA_RUNS, FIGURES, at_batch_10
+from experiments.figure_list import AT_BATCH_10, EXTRA_RUNS, FIGURES, PAIR_RUNS, RATES_OF_DECAY, at_batch_10
+from experiments.questions import QUESTIONS
 from experiments.statistics import RunTable
 
 MADE_WITH = {
@@ -29,7 +30,7 @@ def finished(name: str, **shape):
 @pytest.fixture
 def results():
     names = [name for _, drawn in FIGURES.values() for name in drawn]
-    names += EXTRA_RUNS + EQUAL_GRADIENT
+    names += EXTRA_RUNS + PAIR_RUNS + RATES_OF_DECAY + EQUAL_GRADIENT
     return {name: finished(name) for name in names}
 
 
@@ -55,7 +56,7 @@ def test_every_claim_has_a_line_and_every_figure_its_picture_and_table(tmp_path,
     text, tables = written(tmp_path, results)
     before, after = text.split("<details>")
     verdicts, evidence = lines_of(before), lines_of(after)
-    assert list(verdicts) == list(evidence) == [claim.number for claim in CLAIMS]
+    assert list(verdicts) == list(evidence) == [claim.number for claim in (*CLAIMS, *QUESTIONS)]
     found = {number: cells[2] for number, cells in verdicts.items()}
     assert {number for number, verdict in found.items() if verdict == "not measured"} == {5, 12, 27}
     assert all(verdict.split(" ≈")[0] in page.PLURAL for verdict in found.values())
