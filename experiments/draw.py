@@ -296,7 +296,8 @@ def _stretch_axis(axis, lowest: float, highest: float) -> None:
     """Make an axis of accuracies logarithmic in the error, with ticks that stand apart."""
     set_scale = axis.axes.set_xscale if axis.axis_name == "x" else axis.axes.set_yscale
     set_scale("function", functions=(curves._stretch, curves._unstretch))
-    ticks = [tick for tick in (10, 40, 60, 80, 90, 95, 97, 98, 98.5) if lowest <= tick <= highest]
+    fine = (86, 88, 90, 92, 93, 94, 95, 96, 97, 97.5, 98, 98.5)
+    ticks = [tick for tick in (fine if lowest > 85 else (10, 40, 60, 80, 90, 95, 97, 98)) if lowest <= tick <= highest]
     axis.set_ticks(ticks, [f"{tick:g}" for tick in ticks])
 
 
@@ -319,8 +320,9 @@ def _sweep(number: int, heading: str, results: dict[str, list[Result]]):
         panel.set_title(in_words(title), fontsize=12)
         panel.set_xlabel(SWEPT_VALUE[number], fontsize=12)
         panel.grid(alpha=0.3)
-    _stretch_axis(panels[0].yaxis, 0, max(finals))
-    panels[0].set_ylim(max(min(finals) - 3, 0), max(finals) + 0.2 * (100 - max(finals)))
+    lowest = max(min(finals) - 0.1 * (100 - min(finals)), 0)
+    _stretch_axis(panels[0].yaxis, lowest, max(finals))
+    panels[0].set_ylim(lowest, max(finals) + 0.2 * (100 - max(finals)))
     panels[0].set_ylabel("final test accuracy, %\n(axis logarithmic in the error)", fontsize=11)
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=11, handlelength=4)
