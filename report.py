@@ -1,7 +1,7 @@
 """Reruns the report: trains every run it needs, draws its figures, audits its claims, writes REPORT.md.
 
     python report.py --draw-only    from the stored runs alone, without training: half a minute
-    python report.py --dry-run      the whole path on 500 images and 2 epochs, in runs/dry-run-report: half a minute
+    python report.py --dry-run      the whole path on 500 images and 2 epochs, in runs/dry-run-report: a minute
     python report.py --list         which runs there are, and which are missing
     python report.py 4 7 13         these figures alone; a run of 50 epochs takes 15 to 60 seconds of one core
     python report.py --batch-10     everything: 312 runs, 2.8 hours of one core, less what is stored
@@ -41,7 +41,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("figures", nargs="*", type=int, metavar="FIGURE", help="1 to 13; all, and REPORT.md, if none")
+    parser.add_argument(
+        "figures", nargs="*", type=int, metavar="FIGURE", help=f"1 to {max(FIGURES)}; all, and REPORT.md, if none"
+    )
     parser.add_argument("--seeds", type=int, default=3, metavar="N", help="runs of each setting (default 3)")
     parser.add_argument("--batch-10", action="store_true", help="also figures 2 to 10 at the printed batch size")
     jobs = os.cpu_count() or 1

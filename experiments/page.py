@@ -185,7 +185,8 @@ def _one_knob(table: RunTable, table_10: RunTable | None, flips: str, appendix: 
 
 
 def _pair(pair: tuple[CurveStats, CurveStats], between: str) -> str:
-    finals = between.join(f"{100 * np.nan_to_num(curve.test_accuracy).mean():.2f}" for curve in pair)
+    means = (np.nanmean(curve.test_accuracy) if curve.finished.any() else np.nan for curve in pair)
+    finals = between.join("diverged" if np.isnan(mean) else f"{100 * mean:.2f}" for mean in means)
     return f"{in_words(pair[0].name)} at {pair[0].settings['learning_rate']:g}: {finals}"
 
 
@@ -237,8 +238,8 @@ def _two_sigmoid_layers(table: RunTable) -> str:
     )
     rate = listed(curves["learning rate × 10"], final_test)
     return (
-        f"**{lead}.** {' and '.join(failed).capitalize()} fail at learning rate 0.01. There δ falls from the last layer to "
-        f"the first to {taken_apart(curves['nothing'][failed[0]])}. They end at: {taken_out}; with δ as small as it was, "
+        f"**{lead}.** At learning rate 0.01 {' and '.join(failed)} fail. There δ falls from the last layer to the first to "
+        f"{taken_apart(curves['nothing'][failed[0]])}. They end at: {taken_out}; with δ as small as it was, "
         f"but ten times the rate, {rate}. Alone both train {tally(trains, 'remedies')} "
         f"([figure 16](#{_anchor(16)}), claim 18)."
     )
