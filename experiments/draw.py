@@ -108,13 +108,20 @@ def _draw_seeds(panel, rows_of_seeds: list[list], split: str, field: str, label:
     panel.plot(x, values.mean(axis=0), linewidth=1.5, label=label, **look)
 
 
-def _four_panels(heading: str, names: list[str], results: dict[str, list[Result]], looks: list[dict], labels=None):
+def _four_panels(
+    heading: str, names: list[str], results: dict[str, list[Result]], looks: list[dict], labels=None, least=0.0
+):
+    """Test and train, loss and accuracy; accuracy from `least` on. Each curve is named at its end."""
     figure = _new_figure(13, 8.2, heading)
     panels = figure.subplots(2, 2, sharex=True)
     for panel, (split, field, label) in zip(panels.flat, curves.PANELS):
         for name, short, look in zip(names, labels or short_names(names), looks):
             _draw_seeds(panel, [result.rows for result in results[name]], split, field, label=short or name, **look)
         _finish(panel, split, field, label)
+        if least and field == "accuracy":
+            panel.set_ylim(bottom=100 * least)
+            ticks = [tick for tick in (70, 75, 80, 85, 88, 90, 95, 98, 99, 99.5, 100) if tick <= panel.get_ylim()[1]]
+            panel.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
         _label_ends(panel)
     for panel in panels[1]:
         panel.set_xlabel("epochs", fontsize=12)
@@ -277,6 +284,7 @@ def draw_gradients(results: dict[str, list[Result]]):
         panel.plot(range(3), alone, color="0.6", linewidth=4, alpha=0.6, zorder=1, label=label)
         panel.set_yscale("log")
         panel.set_title(SHORT_LOSS[loss], fontsize=12)
+        panel.set_xlim(-0.25, 2.25)
         panel.set_xticks(range(3), ["first\n784→100", "second\n100→100", "last\n100→10"])
         panel.grid(alpha=0.3)
     panels[0].set_ylabel("RMS of δ at the layer's output", fontsize=12)
@@ -358,7 +366,8 @@ def _overfitting(heading: str, results: dict[str, list[Result]]):
     looks = [
         {"color": COLOURS[place], "linestyle": curves.STYLES[place % len(curves.STYLES)]} for place in range(len(names))
     ]
-    return _four_panels(heading, list(names.values()), results, looks, list(names))
+    labels = ["both" if " and " in remedy else remedy for remedy in names]
+    return _four_panels(heading, list(names.values()), results, looks, labels, least=0.7)
 
 
 def draw_summary(results: dict[str, list[Result]]):
