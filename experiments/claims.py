@@ -30,7 +30,7 @@ from experiments.figure_list import (
     SWEEPS,
     in_words,
 )
-from experiments.statistics import CurveStats, MissingRun, RunTable
+from experiments.statistics import TRAINED, CurveStats, MissingRun, RunTable
 from experiments.wording import (
     Finding,
     conclude,
@@ -452,7 +452,7 @@ def vanishing_gradients(table: RunTable) -> Finding:
     failed = {name: curve for name, curve in by_loss(table, layers=2).items() if curve.failed}
     if not failed:
         return does_not_apply(f"all train here ({listed(by_loss(table, layers=2), final_test)})", "all train")
-    parts, trained_yet = [], []
+    parts, trained_yet, near = [], [], False
     for loss in LOSSES:
         curves, one = by_activation(table, 2, loss), table.run(f"1_Sigmoid_{loss}")
         sigmoid, name = curves["Sigmoid"], SHORT_LOSS[loss]
@@ -472,13 +472,14 @@ def vanishing_gradients(table: RunTable) -> Finding:
         without = {name: remedied(table, name, remedy) for name in failed}
         text = f"without the factor of the {factor}, by {remedy}, they train ({listed(without, final_test)})"
         parts.append((text, all(curve.trained for curve in without.values())))
+        near |= any(compare.near(curve.test_accuracy, TRAINED) for curve in without.values())
     faster = {name: remedied(table, name, "learning rate × 10") for name in failed}
     trained_yet += [f"Sigmoid {name} at 0.1" for name, curve in faster.items() if _vanishes(curve) and curve.trained]
     said = f"what has such a ratio fails (below {VANISHING} and yet trained: {', '.join(trained_yet) or 'none'})"
     parts.append((said, not trained_yet and all(_vanishes(curve) for curve in failed.values())))
     falls = taken_apart(next(iter(failed.values())))
     key = f"δ falls to {falls}; {len(trained_yet)} train with a ratio below {VANISHING}"
-    return conclude(parts, f"Before training it is {falls}.", key)
+    return conclude(parts, f"Before training it is {falls}.", key, near)
 
 
 def remedied(table: RunTable, loss: str, remedy: str) -> CurveStats:

@@ -214,12 +214,12 @@ FIGURES |= {
     for number, panels in SWEEPS.items()
 }
 
-# ---- runs without a figure of their own
-
 # The figures that --batch-10 repeats at the printed batch size.
 AT_BATCH_10 = range(2, 11)
 
-# Runs without a figure of their own: the decay that the text of figures 7 and 8 does not mention, as pairs without
+# ---- runs without a figure of their own
+
+# The decay that the text of figures 7 and 8 does not mention, as pairs without
 # and with it; learning rates for claim 21; each loss at the other's step for claim 19.
 DECAY_PAIRS = [
     (f"{EUCLIDEAN_1}_0.01_0.0_100", f"{EUCLIDEAN_1}_0.01_1e-05_100"),

@@ -5,7 +5,7 @@ import numpy as np
 from experiments import compare
 from experiments.claims import ONCE, Claim
 from experiments.figure_list import HINGE, SHORT_LOSS, SOFTMAX, SWEEPS, in_words
-from experiments.statistics import CurveStats, RunTable
+from experiments.statistics import TRAINED, CurveStats, RunTable
 from experiments.wording import (
     Finding,
     conclude,
@@ -90,7 +90,8 @@ def rescued(table: RunTable) -> Finding:
                 outcomes.setdefault(remedy, {})[loss] = curve
     both = {remedy: all(curve.trained for curve in curves.values()) for remedy, curves in outcomes.items()}
     parts = [(f"{remedy}: both train ({listed(outcomes[remedy], final_test)})", ok) for remedy, ok in both.items()]
-    return conclude(parts, key=f"both train {tally(both, 'remedies')}")
+    near = any(compare.near(curve.test_accuracy, TRAINED) for curves in outcomes.values() for curve in curves.values())
+    return conclude(parts, key=f"both train {tally(both, 'remedies')}", near=near)
 
 
 def deepest(curves: dict[int, CurveStats]) -> int:
