@@ -425,7 +425,8 @@ def _restarted(table: RunTable) -> str:
     return (
         f"With weights drawn as it drew them {ours.name} ends at {final_test(again)}, with ours at {final_test(ours)}; "
         f"of its hidden units {percent(again.flat_units(1)[:, 0])} are flat on every image after one epoch, of ours "
-        f"{percent(ours.flat_units(1)[:, 0])}."
+        f"{percent(ours.flat_units(1)[:, 0])}. So the stream is {'not ' * (again.trained == ours.trained)}why its run "
+        "seems to have trained."
     )
 
 
