@@ -1,0 +1,6 @@
+"""What predict.py needs, in reading order:
+
+prepare.py  makes of any picture of a digit what MNIST holds
+page.py     one HTML file with a trained network inside
+page.html   its template: drawing, the same preparation and the layers in plain JavaScript
+"""
