@@ -144,9 +144,7 @@ def save_figure(run: Trained, what: str, draw, *contents) -> Path:
     with style.context("default"):
         drawn = figure.Figure(dpi=130, layout="constrained")
         draw(drawn, *contents)
-        drawn.suptitle(
-            f"{run.name}, {'probabilities' if run.probabilities else 'scores'}", fontsize=10, parse_math=False
-        )
+        drawn.suptitle(run.name, fontsize=10, parse_math=False)
         path.parent.mkdir(exist_ok=True)
         curves.save(drawn, path)
     return path

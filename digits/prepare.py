@@ -12,7 +12,7 @@ import numpy as np
 LONGEST = 400  # pixels; a larger picture is averaged down to it, which also takes out specks and noise
 UNIFORM = 0.12  # of a picture's contrast: what differs by less has one colour
 CONTRAST = 20  # grey levels of 255 between ink and background; with less the picture is empty
-FAINT = 0.2  # of full ink: what is fainter does not count for the crop
+FAINT = 0.2  # of the strongest ink: what is fainter does not count for the crop
 
 
 def open_picture(path: Path):
@@ -50,6 +50,8 @@ def read_as_is(image, side: int) -> np.ndarray:
 
 def read_ink(image) -> np.ndarray:
     """Return how much ink each pixel of an RGBA image has (H, W), from 0 to 1. ValueError if it shows nothing."""
+    if min(image.size) < 4:
+        raise ValueError(f"is too small: {image.size[0]} x {image.size[1]} pixels")
     small = image.resize((100, 100))
     colours, alpha = np.split(np.asarray(small, np.float64), [3], axis=2)
     ground = 0 if (colours * alpha).sum() >= 3 * 128 * alpha.sum() else 255
@@ -58,16 +60,17 @@ def read_ink(image) -> np.ndarray:
     grey, background = without_frame(np.asarray(flat(image, ground).getchannel(channel), np.float32))
     height, width = (max(1, length * LONGEST // max(LONGEST, *grey.shape)) for length in grey.shape)
     grey = averages(height, grey.shape[0]) @ grey @ averages(width, grey.shape[1]).T
-    # A crop leaves an upright 1 with little background of its own.
-    ink = np.abs(lighting(grey) if background is None else np.pad(grey - background, max(grey.shape) // 4))
+    ink = np.abs(lighting(grey) if background is None else grey - background)
     if ink.max() < CONTRAST:
-        raise ValueError("shows nothing: it has one colour")
-    low, high = 0.0, ink.max()
-    for _ in range(20):  # two means, of the background and of the ink
-        split = ink > (low + high) / 2
-        low, high = ink[~split].mean(), ink[split].mean()
-    paper = np.median(ink[~split])
-    paper += 3 * 1.48 * np.median(np.abs(ink[~split] - paper))  # three standard deviations: paper is never even
+        raise ValueError("shows nothing: it is of one colour")
+    paper, high = 0.0, float(ink.max())
+    if background is None:
+        low = 0.0
+        for _ in range(20):  # two means, of the paper and of the ink
+            split = ink > (low + high) / 2
+            low, high = ink[~split].mean(), ink[split].mean()
+        paper = np.median(ink[~split])
+        paper += 3 * 1.48 * np.median(np.abs(ink[~split] - paper))  # three standard deviations: it is never even
     return np.clip((ink - paper) / max(high - paper, 1), 0, 1)
 
 
@@ -87,7 +90,11 @@ def without_frame(grey: np.ndarray) -> tuple[np.ndarray, float | None]:
             return found[-1] if len(found) < 3 else found[-2]
         found.append((inside, float(np.median(around))))
         grey = inside
-    return found[-1]
+    grey, background = found[-1]
+    # What has a border but none of its colour along the digit is a photograph with a frame.
+    if background is not None and (np.abs(np.concatenate(border(grey)) - background) <= tolerance).mean() < 0.05:
+        return grey, None
+    return grey, background
 
 
 def border(array: np.ndarray) -> list[np.ndarray]:
@@ -123,7 +130,9 @@ def averages(count: int, size: int) -> np.ndarray:
 
 def mnist_like(ink: np.ndarray, side: int = 28) -> np.ndarray:
     """Ink (H, W), from 0 to 1 -> uint8 (side, side): cropped, 20/28 of the side high or wide, centred by its mass."""
-    box = cropped(ink, ink > FAINT)
+    box = cropped(ink, ink > FAINT * ink.max())
+    if box is None:
+        raise ValueError("shows nothing")
     scale = max(1, int(side * 20 / 28 + 0.5)) / max(box.shape)
     height, width = (max(1, int(length * scale + 0.5)) for length in box.shape)
     small = averages(height, box.shape[0]) @ box @ averages(width, box.shape[1]).T
