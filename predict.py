@@ -61,6 +61,8 @@ def load(folder: Path | None) -> Trained:
         folder = models[-1].parent
     if not folder.is_dir():
         raise UsageError(f"--model is {folder}, which is not a folder: give that of a run, such as runs/NAME")
+    if not (folder / "config.json").is_file():
+        raise FileError(f"{folder} has no config.json: give the folder of a run, such as runs/NAME")
     settings, model = read_config(folder / "config.json"), Network.load(folder / "model.npz")
     if not any(isinstance(layer, Linear) for layer in model.layers):
         raise FileError(f"{folder / 'model.npz'} has no Linear layer: give a run of run_mlp.py")
