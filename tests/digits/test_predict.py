@@ -164,6 +164,13 @@ def test_networks_on_images_of_another_size_get_theirs(command, tmp_path):
         command(tmp_path / "a.png", model=folder)
 
 
+@pytest.mark.parametrize("name", ["config.json", "model.npz"])
+def test_a_run_without_one_of_its_files_is_refused_by_its_name(command, copy_of_run, name):
+    (copy_of_run / name).unlink()
+    with pytest.raises(FileError, match=name):
+        command("--weights", model=copy_of_run)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [[], ["a.png", "--mistakes"], ["--weights", "--mistakes"], ["--as-is", "--weights"], ["--page", "a.txt"]],
