@@ -108,8 +108,11 @@ def _draw(curves: list[Curve], title: str | None):
     for panel, (split, field, label) in zip(panels.flat, PANELS):
         for curve, entry, look in zip(curves, entries, looks(curves)):
             draw_curve(panel, curve, split, field, label=entry, **look)
+            if split == "test" and any(row.split == "valid" for run in curve.runs for row in run):
+                draw_curve(panel, curve, "valid", field, **look | {"linestyle": ":", "alpha": 0.7})
         if alone:
-            panel.set_title(final(curves[0], split, field), fontsize=11, loc="right")
+            valid = ", dotted: validation" if len(panel.lines) > 1 and split == "test" else ""
+            panel.set_title(final(curves[0], split, field) + valid, fontsize=11, loc="right")
         finish_panel(panel, field, label)
     for panel in panels[1]:
         panel.set_xlabel("epochs", fontsize=12)
@@ -137,7 +140,7 @@ def draw_curve(panel, curve: Curve, split: str, field: str, **look) -> None:
     """
     x, values = points(curve, split, field)
     values = values * 100 if field == "accuracy" else values
-    if len(x) > 1000:
+    if len(x) > 1000 and split == "train":
         faint = look | {"linestyle": "-", "label": None}
         panel.plot(x, values.mean(axis=0), linewidth=0.5, alpha=0.3, **faint)
         epochs = np.ceil(x)
@@ -205,9 +208,12 @@ def literal(text: str) -> str:
 def steps_of(folder: Path) -> int | None:
     """How many updates a whole epoch of this run has, by its config.json; None if that does not say."""
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        return math.ceil(config["images"]["train"] / config["settings"]["batch_size"])
-    except (OSError, ValueError, LookupError, TypeError, ArithmeticError, RecursionError):
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8-sig"))
+        settings, count = config["settings"], config["images"]["train"]
+        chosen = settings.get("train_images", "all")
+        images = count - settings.get("validation", 0) if chosen == "all" else chosen
+        return math.ceil(images / settings["batch_size"])
+    except (OSError, ValueError, LookupError, TypeError, ArithmeticError, RecursionError, AttributeError):
         return None
 
 
@@ -240,8 +246,9 @@ def load_matplotlib() -> None:
         finally:
             if backend is not None:
                 os.environ["MPLBACKEND"] = backend
-        with contextlib.suppress(ValueError):  # a notebook's own backend stays chosen
-            matplotlib.rcParams |= {"backend": backend} if backend else {}
+        if backend is not None:
+            with contextlib.suppress(ValueError):  # a notebook's own backend stays chosen
+                matplotlib.rcParams["backend"] = backend
 
 
 def of_runs(folders: list[Path]) -> tuple[list[Curve], int]:
@@ -263,6 +270,11 @@ def of_runs(folders: list[Path]) -> tuple[list[Curve], int]:
     return curves, code
 
 
+def _is_device(path: Path) -> bool:
+    """Whether something is there that is written into and has no format in its name: a device or a pipe."""
+    return path.exists() and not path.is_file()
+
+
 def main(arguments: list[str]) -> int:
     parser = Parser(prog="curves.py", description="Overlay the curves of finished runs.", epilog=EXAMPLES)
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="a run's folder, such as runs/NAME")
@@ -272,7 +284,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--title", help="printed above the panels")
     options = parser.parse_args(arguments)
     output = Path(options.output)
-    if not options.output or output.is_dir() or (output.suffix.lower() not in SUFFIXES and not output.exists()):
+    if not options.output or output.is_dir() or (output.suffix.lower() not in SUFFIXES and not _is_device(output)):
         raise UsageError(f"--output is {options.output!r}: give a file whose name ends in .png, .pdf or .svg")
     curves, code = of_runs(expanded(options.runs))
     use_project_cache()

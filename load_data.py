@@ -1,32 +1,31 @@
 """Reads MNIST, or any data set in its format (IDX: Fashion-MNIST, KMNIST, EMNIST …), from a folder of four files.
 
 Images stay uint8 in memory, a byte per pixel; the training loop normalises them a block at a time. Files are input
-from outside: nothing in them is believed before it is checked, and nothing is allocated on a header's word alone.
-Imports NumPy alone.
+from outside: they are checked before anything in them is believed. Other formats are in formats.py. NumPy alone.
 """
 
 import gzip
 import hashlib
 import math
-import zlib
+import os
+import re
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+import formats
 from utils import FileError
 
-PATTERNS = {
-    "training images": ("*train-images*",),
-    "training labels": ("*train-labels*",),
-    "test images": ("*t10k-images*", "*test-images*"),
-    "test labels": ("*t10k-labels*", "*test-labels*"),
+PARTS = {  # what a file holds -> how its name is told to the user, and how it is recognised
+    "training images": ("*train-images*", r"train[-_. ]images"),
+    "training labels": ("*train-labels*", r"train[-_. ]labels"),
+    "test images": ("*t10k-images* or *test-images*", r"(t10k|test)[-_. ]images"),
+    "test labels": ("*t10k-labels* or *test-labels*", r"(t10k|test)[-_. ]labels"),
 }
-UNSIGNED_BYTE = 8  # the element type of every MNIST-like file
-DEFLATE_LIMIT = 1032  # deflate never shrinks data more than this; see zlib's technical details
-USUAL_LIMIT = 100  # images shrink by 5 to 10
-SMALL = 1 << 26  # bytes that may be as empty as they like
-CHUNK = 1 << 20
+# Hidden files (macOS writes ._NAME beside NAME), checksums and other notes, copies that an editor or a download left.
+SIDE_FILE = re.compile(r"^\.|~$|\.bak$|Zone\.Identifier$|\.(md5|sha\d+|asc|sig)$|" + formats.UNFINISHED.pattern)
+ELEMENTS = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}  # of an IDX file, by its third byte
 
 
 class Dataset(NamedTuple):
@@ -35,7 +34,7 @@ class Dataset(NamedTuple):
     test_images: np.ndarray  # (M, pixels) uint8
     test_labels: np.ndarray  # (M,)
     classes: list[int]  # the label in the file that each class number stands for
-    sha256: dict[str, str]  # file name -> SHA-256 of what it holds, uncompressed
+    sha256: dict[str, str]  # of each of PARTS, in this order, as an IDX file: of the data, whatever file it came from
 
 
 def normalise(images: np.ndarray) -> np.ndarray:
@@ -53,40 +52,34 @@ def load_mnist_2d(data_dir) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndar
 
 
 def load_dataset(data_dir) -> Dataset:
-    """The four files of a folder, checked against each other. FileError in one sentence if they cannot be used."""
-    paths = {what: _find(Path(data_dir), what) for what in PATTERNS}
-    arrays, sha256 = {}, {}
-    for what, path in paths.items():
-        arrays[what], sha256[path.name] = read_idx(path, dimensions=1 if "labels" in what else 3)
-    for part in ("training", "test"):
-        images, labels = arrays[f"{part} images"], arrays[f"{part} labels"]
-        if len(images) != len(labels):
-            raise FileError(
-                f"{paths[f'{part} images']} holds {len(images)} images but {paths[f'{part} labels']} holds "
-                f"{len(labels)} labels: use files that belong together"
-            )
-    train_size, test_size = (arrays[f"{part} images"].shape[1:] for part in ("training", "test"))
-    if train_size != test_size:
+    """The data set in a folder of four IDX files or in Keras's .npz. FileError in one sentence if it cannot be used."""
+    path = Path(data_dir)
+    if os.path.isdir(path):
+        names = _find(path)
+        arrays = {part: read_idx(file) for part, file in names.items()}
+    else:
+        names = {part: f"{path}, {array}" for part, array in formats.ARRAYS.items()}
+        arrays = formats.load_npz(path)
+    for part, array in arrays.items():
+        arrays[part] = (formats.check_labels if "labels" in part else formats.check_images)(array, names[part])
+    train, train_labels, test, test_labels = arrays.values()
+    if train.shape[1:] != test.shape[1:]:
         raise FileError(
-            f"{paths['test images']} has images of {test_size} pixels but {paths['training images']} of {train_size}: "
-            "use files of one data set"
+            f"{names['test images']} has images of {test.shape[1:]} pixels, {names['training images']} of "
+            f"{train.shape[1:]}: use one set"
         )
-    classes = np.unique(arrays["training labels"])
-    unseen = np.setdiff1d(arrays["test labels"], classes)
+    classes = np.unique(train_labels)
+    unseen = np.setdiff1d(test_labels, classes)
     if unseen.size:
         raise FileError(
-            f"{paths['test labels']} has the label {unseen[0]}, which {paths['training labels']} never has: "
-            "use files of one data set"
+            f"{names['test labels']} has the label {unseen[0]}, {names['training labels']} has not: use one set"
         )
-    pixels = math.prod(train_size)
-    return Dataset(
-        arrays["training images"].reshape(-1, pixels),
-        np.searchsorted(classes, arrays["training labels"]),
-        arrays["test images"].reshape(-1, pixels),
-        np.searchsorted(classes, arrays["test labels"]),
-        classes.tolist(),
-        sha256,
-    )
+    pixels = [images.reshape(len(images), -1) for images in (train, test)]
+    numbers = [np.searchsorted(classes, labels) for labels in (train_labels, test_labels)]
+    sha256 = {part: _sha256(array) for part, array in arrays.items()}
+    data = Dataset(pixels[0], numbers[0], pixels[1], numbers[1], classes.tolist(), sha256)
+    check_dataset(data, names)
+    return data
 
 
 def first_images(data: Dataset, train: int, test: int) -> Dataset:
@@ -99,71 +92,112 @@ def first_images(data: Dataset, train: int, test: int) -> Dataset:
     )
 
 
-def _find(folder: Path, what: str) -> Path:
-    if not folder.is_dir():
-        raise FileError(f"{folder} is not a folder: give the folder that holds the four data files")
-    found = sorted({path for pattern in PATTERNS[what] for path in folder.glob(pattern) if path.is_file()})
-    # The same file packed and unpacked, side by side, is one file: the unpacked one loads faster.
-    found = [path for path in found if path.suffix != ".gz" or path.with_suffix("") not in found]
-    wanted = " or ".join(PATTERNS[what])
+def check_dataset(data: Dataset, names: dict | None = None) -> None:
+    """FileError, by its name, for an array that training cannot use. The names are those of the fields if not given."""
+    names = names or {part: f"data.{field}" for part, field in zip(PARTS, Dataset._fields)}
+    for part, (images, labels) in (("training", data[:2]), ("test", data[2:4])):
+        of_images, of_labels = names[f"{part} images"], names[f"{part} labels"]
+        for array, name in ((images, of_images), (labels, of_labels)):
+            if not isinstance(array, np.ndarray):
+                raise FileError(f"{name} is of type {type(array).__name__}: give an array of NumPy")
+        formats.check_labels(labels, of_labels)
+        if labels.ndim != 1 or labels.min() < 0 or labels.max() >= len(data.classes):
+            raise FileError(
+                f"{of_labels} holds {labels.min()} to {labels.max()}, of shape {labels.shape}: "
+                f"number the {len(data.classes)} classes from 0, in one dimension"
+            )
+        if images.ndim != 2 or images.size == 0 or images.shape[1:] != data.train_images.shape[1:]:
+            raise FileError(
+                f"{of_images} has the shape {images.shape}: give (images, pixels), as many pixels in training and "
+                "test, with images = images.reshape(len(images), -1)"
+            )
+        if len(images) != len(labels):
+            raise FileError(f"{of_images} holds {len(images)} images, {of_labels} {len(labels)} labels: use one set")
+        is_float, other = images.dtype.kind == "f", data[2] if part == "training" else data[0]
+        if is_float and other.dtype == np.uint8 and images.min() >= 0:  # normalised floats begin at -0.5
+            raise FileError(f"{of_images} holds floats from 0 beside pixels of the other set: use load_data.normalise")
+        if is_float and not np.isfinite([images.min(), images.max()]).all():
+            raise FileError(f"{of_images} holds numbers that are not finite: leave those images out")
+        unscaled = is_float and images.max() > 1 and not (images[:100] % 1).any()
+        if unscaled or not (is_float or images.dtype == np.uint8):
+            raise FileError(
+                f"{of_images} holds whole numbers as {images.dtype}: give pixels as uint8, which training normalises, "
+                "or as the floats that load_data.normalise makes of uint8"
+            )
+
+
+def _find(folder: Path) -> dict[str, Path]:
+    """The file of each part. A folder that is named like a data file counts with what lies in it."""
+    with formats.reading(folder):
+        named = [folder / name for name in sorted(os.listdir(folder)) if any(_is(name, part) for part in PARTS)]
+        named += [path / name for path in named if os.path.isdir(path) for name in sorted(os.listdir(path))]
+    return {part: _choose(folder, [path for path in named if _is(path.name, part)], part) for part in PARTS}
+
+
+def _is(name: str, part: str) -> bool:
+    return bool(re.search(PARTS[part][1], name.lower())) and not SIDE_FILE.search(name)
+
+
+def _choose(folder: Path, named: list[Path], part: str) -> Path:
+    """The one data file of this part, or of several that hold the same the fastest to read."""
+    files = [path for path in named if os.path.isfile(path) or not os.path.exists(path)]
+    found = [path for path in files if formats.first_bytes(path).startswith(b"\0\0")] or files[:1]
     if not found:
-        raise FileError(f"{folder} has no file {wanted} ({what}): put it there or give another folder")
-    if len(found) > 1:
-        names = ", ".join(path.name for path in found)
-        raise FileError(f"{folder} has several files {wanted} ({names}): keep one data set in a folder")
-    return found[0]
+        raise FileError(f"{folder} has no file {PARTS[part][0]} ({part}): {_way_out(folder, part)}")
+    if len(found) > 1 and len({_sha256(read_idx(path)) for path in found}) > 1:
+        names = ", ".join(str(path.relative_to(folder)) for path in found)
+        raise FileError(f"{folder} has several files of {part} that differ ({names}): keep one data set in a folder")
+    return min(found, key=lambda path: (path.suffix == ".gz", len(path.name), path))
 
 
-def read_idx(path, dimensions: int) -> tuple[np.ndarray, str]:
-    """An IDX file of unsigned bytes, gzip or plain, as a uint8 array with so many dimensions, and its SHA-256.
+def _way_out(folder: Path, part: str) -> str:
+    """Where the file of this part lies instead, or what else lies in its folder."""
+    with formats.reading(folder):
+        for path in [*folder.glob("*/*"), *folder.glob("*/*/*")]:
+            if _is(path.name, part) and os.path.isfile(path):
+                return f"give the folder where it lies, {path.parent}"
+        others = [path for path in sorted(folder.iterdir()) if not any(_is(path.name, part) for part in PARTS)]
+    known = [(path.name, formats.describe(path)) for path in others if path.is_file() and os.access(path, os.R_OK)]
+    return "; ".join([f"{name} is {what}" for name, what in known if what][:3]) or "put it there or give another folder"
 
-    The SHA-256 is that of the uncompressed file. FileError in one sentence for anything but a whole, undamaged file
-    that holds exactly what its header promises.
+
+def read_idx(path) -> np.ndarray:
+    """The array in an IDX file, gzip or plain, of any type and with up to four dimensions.
+
+    FileError in one sentence for anything but a whole, undamaged file that holds exactly what its header promises.
     """
-    path = Path(path)
-    try:
-        with open(path, "rb") as plain:
-            packed = plain.read(2) == b"\x1f\x8b"
-            plain.seek(0)
-            most = path.stat().st_size * (DEFLATE_LIMIT if packed else 1)
-            with gzip.GzipFile(fileobj=plain) if packed else plain as file:
-                return _read_idx(path, file, dimensions, most, packed)
-    except MemoryError:
-        raise FileError(f"{path} promises more than fits into memory: get it again") from None
-    except (OSError, EOFError, zlib.error) as error:
-        raise FileError(f"{path} is damaged or cannot be read ({error}): get it again") from None
+    with formats.reading(path), open(path, "rb") as plain:
+        packed = plain.read(2) == formats.GZIP
+        plain.seek(0)
+        with gzip.GzipFile(fileobj=plain) if packed else plain as file:
+            header = file.read(4)
+            if 0 < len(header) < 4:
+                raise FileError(f"{path} is truncated, it holds {len(header)} bytes: {formats.AGAIN}")
+            if not header or header[:2] != b"\0\0" or header[2] not in ELEMENTS or not 0 < header[3] < 5:
+                what = formats.describe(path) or f"not in IDX format, it starts with {header}: give a file in MNIST's"
+                raise FileError(f"{path} is {what}")
+            sizes = file.read(4 * header[3])
+            shape = tuple(int.from_bytes(sizes[at : at + 4], "big") for at in range(0, len(sizes), 4))
+            element = np.dtype(ELEMENTS[header[2]])
+            promised = math.prod(shape) * element.itemsize
+            if packed:
+                formats.check_unpacked(path, promised)
+            if len(sizes) < 4 * header[3] or (not packed and promised > os.path.getsize(path)):
+                raise FileError(f"{path} is truncated, it promises {promised} bytes: {formats.AGAIN}")
+            content, got = np.empty(promised, np.uint8), 0  # takes memory only as it is filled
+            while count := file.readinto(memoryview(content)[got : got + (1 << 20)]):
+                got += count
+            if got < promised:
+                raise FileError(f"{path} is truncated, it holds {got} of {promised} bytes: {formats.AGAIN}")
+            if file.read(1):  # at a gzip file's end this also checks its CRC
+                raise FileError(f"{path} has bytes after the {promised} that it promises: {formats.AGAIN}")
+    return content.view(element).reshape(shape)
 
 
-def _read_idx(path: Path, file, dimensions: int, most: int, packed: bool) -> tuple[np.ndarray, str]:
-    """Reads from an open file that can yield at most so many bytes."""
-    header = file.read(4)
-    if len(header) < 4 or header[:2] != b"\0\0":
-        raise FileError(f"{path} is not an IDX file (it starts with {header!r}): give a file in MNIST's format")
-    if header[2] != UNSIGNED_BYTE:
-        raise FileError(f"{path} holds elements of type 0x{header[2]:02x}, not unsigned bytes (0x08): convert it")
-    if header[3] != dimensions:
-        raise FileError(
-            f"{path} has {header[3]} dimensions, not {dimensions}: "
-            "images have 3 (count, rows, columns), labels 1; are the two swapped?"
-        )
-    sizes = file.read(4 * dimensions)
-    shape = tuple(int.from_bytes(sizes[at : at + 4], "big") for at in range(0, len(sizes), 4))
-    promised = math.prod(shape)
-    if SMALL < promised <= most and promised > most // DEFLATE_LIMIT * USUAL_LIMIT and packed:
-        raise FileError(f"{path} unpacks to {promised} bytes, over {USUAL_LIMIT} times its size: unpack it")
-    if len(sizes) < 4 * dimensions or promised > most:
-        raise FileError(f"{path} is truncated: it cannot hold the {promised} bytes its header promises: get it again")
-    if promised == 0:
-        raise FileError(f"{path} is empty: its header says {shape}; give a file with at least one sample")
-    content = np.empty(promised, np.uint8)  # takes memory only as it is filled
-    got = 0
-    while got < promised:
-        count = file.readinto(memoryview(content)[got : got + CHUNK])
-        if not count:
-            raise FileError(f"{path} is truncated: {got} of the {promised} bytes its header promises: get it again")
-        got += count
-    if file.read(1):  # at a gzip file's end this also checks its CRC
-        raise FileError(f"{path} has bytes after the {promised} that its header promises: get it again")
-    digest = hashlib.sha256(header + sizes)
-    digest.update(content)
-    return content.reshape(shape), digest.hexdigest()
+def _sha256(array: np.ndarray) -> str:
+    """SHA-256 of the IDX file of unsigned bytes, or for labels beyond 0 to 255 of 8-byte integers, that holds this."""
+    fits = array.dtype == np.uint8 or (array.min() >= 0 and array.max() <= 255)
+    array = np.ascontiguousarray(array, np.uint8 if fits else ">i8")
+    digest = hashlib.sha256(bytes([0, 0, 8 if fits else 0, array.ndim]) + np.array(array.shape, ">u4").tobytes())
+    digest.update(array.view(np.uint8))
+    return digest.hexdigest()

@@ -1,20 +1,29 @@
 """A network: layers in a row, whose parameters live in one flat vector.
 
 All parameters are one vector (`params`), all gradients a second (`grads`, which `update` uses up), the momentum a third
-(`velocity`); each layer's W, b, grad_W and grad_b are views into them. So a step of SGD is a few whole-vector
-operations at any depth, and the state of training is three arrays. The layers themselves are in layers.py, the loop in
-solve_net.py.
+(`velocity`), what layers keep but do not train a fourth (`state`); each layer's W, b, grad_W and grad_b are views into
+them. So a step of SGD is a few whole-vector operations at any depth, and the state of training is three arrays. The
+layers themselves are in layers.py, the loop in solve_net.py, model.npz in model_file.py.
 """
-
-import json
 
 import numpy as np
 
-import layers as layer_types
-from layers import Linear, sgd_step
-from utils import FileError, load_npz, save_npz
+import model_file
+from layers import Layer, Linear, Residual, flatten, sgd_step
 
-FILE_FORMAT = "mlp-weights-1"
+
+def _vector(attribute: str) -> property:
+    """One of the network's vectors, gathered from its layers when it is first used after an `add`."""
+
+    def read(self) -> np.ndarray:
+        if self._outdated:
+            self._gather()
+        return getattr(self, attribute)
+
+    def copy_into(self, array) -> None:
+        read(self)[...] = array
+
+    return property(read, copy_into)
 
 
 class Network:
@@ -25,44 +34,69 @@ class Network:
     >>> model.add(Relu("act1"))
     >>> model.add(Linear("fc2", 100, 10, 0.01))
 
-    A layer written by somebody else (with forward, backward, update and trainable) works too, a subclass of Linear
-    among them: it keeps its own arrays, and `update` calls its update(config). A Linear belongs to one network at a
-    time.
+    A layer written by somebody else (with forward, backward, update and trainable) works too, a subclass of ours with
+    an update of its own among them: it keeps its own arrays, and `update` calls its update(config). A layer belongs to
+    one network at a time. labels: what the outputs stand for, or None.
     """
 
+    params, grads = _vector("_params"), _vector("_grads")
+    velocity, state = _vector("_velocity"), _vector("_state")
+
     def __init__(self):
-        self.layers = []
-        self._linears = []  # those of the layers whose parameters are in the network's vectors
-        self.velocity = np.zeros(0, np.float32)
-        self._give_vectors(np.float32)
+        self.layers, self.labels, self._training = [], None, True
+        self._ids = set()  # of the layers, those inside a Residual among them
+        self._ours, self._theirs = [], []  # those with arrays in the network's vectors, those that update themselves
+        self._velocity, self._outdated = np.zeros(0, np.float32), True
 
     def add(self, layer) -> None:
-        """Append a layer; a Linear's parameters move into the network's vectors, unchanged."""
-        if any(other is layer for other in self.layers):
-            raise ValueError(f"{layer!r} is in this network already: add a new layer")
-        if type(layer) is Linear:
-            if self._linears and layer.params.dtype != self.params.dtype:
-                raise ValueError(
-                    f"{layer.name} is {layer.params.dtype}, the network {self.params.dtype}: use one dtype"
-                )
-            self._linears.append(layer)
-            self._give_vectors(layer.params.dtype)
+        """Append a layer; the parameters of one of ours move into the network's vectors, unchanged."""
+        new = list(flatten([layer]))
+        ids = [id(each) for each in new]
+        for each in new:
+            if id(each) in self._ids or ids.count(id(each)) > 1:
+                raise ValueError(f"{each!r} is in this network already: add a new layer")
+        ours = [each for each in new if _is_updated_here(each) and each.arrays()]
+        for each in ours:
+            dtype = (self._ours or ours)[0].params.dtype
+            if each.params.dtype != dtype:
+                raise ValueError(f"{each.name} is {each.params.dtype}, the network {dtype}: use one dtype")
         self.layers.append(layer)
+        self._ids.update(ids)
+        self._ours += ours
+        self._theirs += [each for each in new if not (_is_updated_here(each) or isinstance(each, Residual))]
+        self._outdated = True
+        _set_mode(new, self.training)
 
-    def _give_vectors(self, dtype) -> None:
-        size = sum(linear.params.size for linear in self._linears)
-        velocity = self.velocity
-        self.params, self.grads, self.velocity = (np.zeros(size, dtype) for _ in range(3))
-        self.velocity[: velocity.size] = velocity
-        start = 0
-        for linear in self._linears:
-            own = slice(start, start + linear.params.size)
-            self.params[own], self.grads[own] = linear.params, linear.grads
-            linear.use_vectors(self.params[own], self.grads[own])
-            start = own.stop
+    def _gather(self) -> None:
+        """Make the network's vectors, and the arrays of its layers views into them."""
+        velocity, dtype = self._velocity, self._ours[0].params.dtype if self._ours else np.float32
+        for name in ("params", "grads", "state"):
+            parts = [np.zeros(0, dtype), *(getattr(layer, name) for layer in self._ours)]
+            setattr(self, f"_{name}", np.concatenate(parts))
+        self._velocity = np.zeros(self._params.size, dtype)
+        self._velocity[: velocity.size] = velocity
+        start = start_of_state = 0
+        for layer in self._ours:
+            own = slice(start, start + layer.params.size)
+            kept = slice(start_of_state, start_of_state + layer.state.size)
+            layer.use_vectors(self._params[own], self._grads[own], self._state[kept])
+            start, start_of_state = own.stop, kept.stop
+        self._outdated = False
+
+    @property
+    def training(self) -> bool:
+        """Whether forward is a step of training (so at first) or an evaluation: train_net and test_net set it."""
+        return self._training
+
+    @training.setter
+    def training(self, training: bool) -> None:
+        self._training = training
+        _set_mode(flatten(self.layers), training)
 
     def forward(self, input: np.ndarray) -> np.ndarray:
         """(N, in) -> (N, out)."""
+        if getattr(input, "dtype", None) == np.uint8:
+            raise ValueError("the network got raw pixels (uint8): give it load_data.normalise(images)")
         for layer in self.layers:
             input = layer.forward(input)
         return input
@@ -90,92 +124,49 @@ class Network:
 
         The gradients are used up: until the next backward, grad_W and grad_b hold the step that was subtracted.
         """
-        if all(linear.trainable for linear in self._linears):
+        if all(layer.trainable for layer in self._ours):
             sgd_step(self.params, self.grads, self.velocity, config)
         else:
             start = 0
-            for linear in self._linears:
-                own = slice(start, start + linear.params.size)
-                if linear.trainable:
+            for layer in self._ours:
+                own = slice(start, start + layer.params.size)
+                if layer.trainable:
                     sgd_step(self.params[own], self.grads[own], self.velocity[own], config)
                 start = own.stop
-        for layer in self.layers:
-            if layer.trainable and type(layer) is not Linear:
+        for layer in self._theirs:
+            if layer.trainable:
                 layer.update(config)
 
-    def __setstate__(self, state: dict) -> None:
+    def __setstate__(self, attributes: dict) -> None:
         """A copy or a pickle holds every array by itself: make the layers' arrays views of the vectors again."""
-        self.__dict__.update(state)
-        self._give_vectors(self.params.dtype)
+        self.__dict__.update(attributes)
+        self._ids = {id(each) for each in flatten(self.layers)}
+        self._outdated = True
 
-    def save(self, path) -> None:
-        """Write architecture and weights to an .npz file: arrays `0.W`, `0.b`, `2.W` … by position and parameter.
-
-        Written beside and renamed, so that a file under this name is always whole. Layers that are not of layers.py
-        are a ValueError: their parameters are theirs to save.
-        """
-        architecture, arrays = [], {}
-        for position, layer in enumerate(self.layers):
-            kind = type(layer).__name__
-            if getattr(layer_types, kind, None) is not type(layer):
-                raise ValueError(f"layer {position} ({kind}) is not one of layers.py: save its parameters yourself")
-            entry = {"type": kind, "name": layer.name}
-            if isinstance(layer, Linear):
-                entry |= {"in_num": layer.in_num, "out_num": layer.out_num}
-                arrays |= {f"{position}.W": layer.W, f"{position}.b": layer.b}
-            architecture.append(entry)
-        header = json.dumps({"format": FILE_FORMAT, "dtype": str(self.params.dtype), "layers": architecture})
-        save_npz(path, {"architecture": np.array(header)} | arrays)
+    def save(self, path, labels=None) -> None:
+        """Write the network to a model.npz, with the labels of its outputs (its own if None): see model_file.py."""
+        model_file.write(path, self, self.labels if labels is None else labels)
 
     @classmethod
     def load(cls, path) -> "Network":
-        """The network that `save` wrote. FileError if the file is not one: names, shapes, types, finite values."""
-        try:
-            return cls._from_arrays(load_npz(path))
-        except FileNotFoundError:
-            raise FileError(f"{path} does not exist: give the model.npz of a finished run") from None
-        except (ValueError, LookupError, TypeError, RecursionError) as error:
-            words = " ".join(str(error).split())[:200] or type(error).__name__
-            raise FileError(f"{path} is not a weights file of this program ({words}): give a model.npz") from None
-
-    @classmethod
-    def _from_arrays(cls, arrays: dict) -> "Network":
-        header = json.loads(str(arrays.pop("architecture")))
-        if header["format"] != FILE_FORMAT:
-            raise ValueError(f"its format is {header['format']!r}, not {FILE_FORMAT!r}")
-        if header["dtype"] not in ("float32", "float64"):
-            raise ValueError(f"its weights are {header['dtype']!r}, not float32 or float64")
-        if len(header["layers"]) > 1000:
-            raise ValueError(f"it has {len(header['layers'])} layers, more than 1000")
-        network = cls()
-        for position, entry in enumerate(header["layers"]):
-            if not isinstance(entry["name"], str):
-                raise ValueError(f"layer {position} has a name that is not a text")
-            if entry["type"] == "Linear":
-                W, b = arrays.pop(f"{position}.W"), arrays.pop(f"{position}.b")
-                if any(str(array.dtype) != header["dtype"] for array in (W, b)):
-                    raise ValueError(f"layer {position} is not {header['dtype']}")
-                if W.shape != (entry["in_num"], entry["out_num"]) or b.shape != W.shape[1:]:
-                    raise ValueError(f"{position}.W has shape {W.shape}, its architecture says otherwise")
-                if network._linears and network._linears[-1].out_num != len(W):
-                    raise ValueError(f"layer {position} takes {len(W)} inputs, the one below gives another number")
-                if not (np.isfinite(W).all() and np.isfinite(b).all()):
-                    raise ValueError(f"layer {position} has weights that are not finite numbers")
-                layer = Linear(entry["name"], *W.shape, init_std=0.0, dtype=W.dtype)
-                layer.W, layer.b = W, b
-            elif entry["type"] in ("Relu", "Sigmoid", "Gelu"):
-                layer = getattr(layer_types, entry["type"])(entry["name"])
-            else:
-                raise ValueError(f"it has a layer of unknown type {entry['type']!r}")
-            network.add(layer)
-        if arrays:
-            raise ValueError(f"it holds {sorted(arrays)}, which no layer has")
-        return network
+        """The network that `save` wrote, in evaluation mode. FileError if the file is not one, in any respect."""
+        return model_file.read(path, cls())
 
     def __repr__(self) -> str:
         """One line per layer with its number of parameters, and their sum."""
-        lines = [
-            f"  {position}: {layer!r}" + (f"  {layer.params.size:,}" if type(layer) is Linear else "")
-            for position, layer in enumerate(self.layers)
-        ]
+        lines = []
+        for position, layer in enumerate(self.layers):
+            size = sum(each.params.size for each in flatten([layer]) if _is_updated_here(each))
+            lines.append(f"  {position}: {layer!r}" + (f"  {size:,}" if size else ""))
         return "\n".join(["Network(", *lines, f")  {self.params.size:,} parameters, {self.params.dtype}"])
+
+
+def _is_updated_here(layer) -> bool:
+    """Whether it is a layer of ours whose step the network makes: not one with an update of its own."""
+    return isinstance(layer, Layer) and type(layer).update is Layer.update
+
+
+def _set_mode(layers, training: bool) -> None:
+    for layer in layers:
+        if hasattr(layer, "training"):
+            layer.training = training

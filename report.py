@@ -101,7 +101,7 @@ def write(options: argparse.Namespace, home: Path) -> list[Path]:
     has_10 = all(name in stored for name in names_10)
     if has_10:
         drawn |= {f"figure_{number:02}_batch_10": (number, names) for number, names in at_10.items()}
-    equal = [] if options.figures else train_runs.equal_step_curves(results, options.dry_run)
+    equal = [] if options.figures else train_runs.equal_gradient_curves(results, options.dry_run)
     if not options.figures:
         stored |= load([*EXTRA_RUNS, *equal, *(at_batch_10(name) for name in [*EXTRA_RUNS, *equal])])
     say_seeds(options.seeds, stored)
@@ -112,9 +112,9 @@ def write(options: argparse.Namespace, home: Path) -> list[Path]:
         return pictures
     samples = next(iter(stored.values()))[0].made_with["images"]
     table, table_10 = (RunTable(stored, batch, equal, samples) for batch in (100, 10))
-    report = home / "REPORT.md" if options.dry_run else ROOT / "REPORT.md"
-    page.write(report, table, table_10 if has_10 else None, timing.load(results), pictures)
-    return [*pictures, report]
+    report, tables = (home if options.dry_run else ROOT) / "REPORT.md", home / "TABLES.md"
+    page.write(report, tables, table, table_10 if has_10 else None, timing.load(results), pictures)
+    return [*pictures, tables, report]
 
 
 def say_seeds(asked: int, stored: dict[str, list[store.Result]]) -> None:

@@ -14,6 +14,7 @@ import contextlib
 import itertools
 import math
 import time
+from functools import partial
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -21,16 +22,17 @@ from threadpoolctl import threadpool_limits
 import curves
 import layers
 import loss as losses
-from load_data import Dataset, first_images, load_dataset
+from load_data import Dataset, check_dataset, first_images, load_dataset
 from network import Network
 from solve_net import BLOCK, test_net, train_net
+from training.epochs import rates_of, split
 from training.flags import parse
 from training.folder import check_writable
 from training.metrics import Row, RowList, read_metrics
 from training.progress import summary
 from training.run import Run
 from training.settings import chosen_threads, resolve, run_name
-from utils import Diverged
+from utils import Diverged, UsageError
 
 config = {
     # the assignment's settings
@@ -50,63 +52,96 @@ config = {
     "seed": 0,
     "data_dir": "data",  # from the project's folder
     "threads": "auto",  # of the matrix products: a number, or auto to choose by the size of the network
+    # what the assignment's report did not try
+    "init": "normal",  # initial weights: normal (init_std), xavier or he
+    "dropout": 0.0,  # fraction of the hidden units set to 0 in each training step
+    "batch_norm": False,  # before each activation
+    "residual": False,  # around every hidden block whose widths agree
+    "schedule": "constant",  # of the learning rate: constant, cosine or one-cycle
+    "warmup": 0.1,  # fraction of the steps that one-cycle warms up in
+    "train_images": "all",  # or the first N
+    "validation": 0,  # the last N training images, held out
+    "patience": 0,  # epochs without a better validation loss before it stops; 0 for never
 }
 
 
 def build(settings: dict, pixels: int, class_count: int):
     """Return the network, the loss, and the generator that shuffles, all from settings["seed"].
 
-    One seed gives independent streams: one for the weights, one for the order of the samples.
+    One seed gives independent streams: for the weights, for the order of the samples, for dropout.
     """
-    for_weights, for_order = (np.random.default_rng(s) for s in np.random.SeedSequence(settings["seed"]).spawn(2))
+    streams = np.random.SeedSequence(settings["seed"]).spawn(3)
+    for_weights, for_order, for_dropout = (np.random.default_rng(stream) for stream in streams)
     model = Network()
     widths = [pixels, *settings["hidden"], class_count]
+    if settings["residual"] and not any(below == above for below, above in itertools.pairwise(widths[:-1])):
+        raise UsageError(f"residual needs a hidden layer as wide as the one below, but the widths are {widths}")
     for number, (in_num, out_num) in enumerate(itertools.pairwise(widths), 1):
-        model.add(layers.Linear(f"fc{number}", in_num, out_num, settings["init_std"], for_weights))
+        std = layers.initial_std(settings["init"], in_num, out_num, settings["init_std"])
+        block = [layers.Linear(f"fc{number}", in_num, out_num, std, for_weights)]
         if number < len(widths) - 1:
-            model.add(getattr(layers, settings["activation"])(f"act{number}"))
+            if settings["batch_norm"]:
+                block.append(layers.BatchNorm(f"bn{number}", out_num))
+            block.append(getattr(layers, settings["activation"])(f"act{number}"))
+            if settings["dropout"]:
+                block.append(layers.Dropout(f"drop{number}", settings["dropout"], for_dropout))
+            if settings["residual"] and in_num == out_num:
+                block = [layers.Residual(f"res{number}", *block)]
+        for layer in block:
+            model.add(layer)
     if settings["loss"] == "HingeLoss":
         return model, losses.HingeLoss("loss", settings["margin"]), for_order
     return model, getattr(losses, settings["loss"])("loss"), for_order
 
 
 def fit(model, loss, rng, settings: dict, data: Dataset, log, start_epoch: int = 0) -> None:
-    """Train from the end of start_epoch to settings["max_epoch"], evaluating on the way.
+    """Train from the end of start_epoch to settings["max_epoch"], or until patience ends, evaluating on the way.
 
     log.row(row) gets each row of metrics.csv, its seconds counted from here; log.end_of_epoch(epoch) comes before
-    training (epoch 0) and after each epoch. The gradients are used up by then (layers.sgd_step). Raises Diverged.
+    training (epoch 0) and after each epoch; log.best (training.epochs.Best) remembers the weights that patience keeps.
+    The gradients are used up by then (layers.sgd_step). Raises Diverged, and UsageError for images that are too few.
     """
-    start = time.perf_counter()
-    per_epoch = math.ceil(len(data.train_images) / settings["batch_size"])
+    start, images = time.perf_counter(), split(settings, data)
+    per_epoch = math.ceil(len(images.train) / settings["batch_size"])
 
-    def add(split: str, epoch: int, iteration: int, record) -> None:
-        log.row(Row(split, epoch, iteration, record.loss, record.accuracy, time.perf_counter() - start))
+    def add(split: str, epoch: int, before: int, record) -> None:
+        iteration, seconds = before + record.iteration, time.perf_counter() - start
+        log.row(Row(split, epoch, iteration, record.loss, record.accuracy, seconds, record.rate))
 
-    def evaluate(epoch: int) -> None:
-        record = test_net(model, loss, data.test_images, data.test_labels, BLOCK)
-        add("test", epoch, epoch * per_epoch, record)
+    def evaluate(split: str, epoch: int, inputs: np.ndarray, labels: np.ndarray) -> float:
+        record = test_net(model, loss, inputs, labels, BLOCK)
+        add(split, epoch, epoch * per_epoch, record)
         if not math.isfinite(record.loss):
-            raise Diverged(f"the test loss became {record.loss}")
+            raise Diverged(f"the {split} loss became {record.loss}")
+        return record.loss
+
+    def end(epoch: int) -> None:
+        improved = False
+        if settings["validation"]:
+            valid_loss = evaluate("valid", epoch, images.valid, images.valid_labels)
+            improved = settings["patience"] > 0 and log.best.update(valid_loss, epoch, model)
+        if epoch % settings["test_epoch"] == 0 or epoch == settings["max_epoch"] or improved:
+            evaluate("test", epoch, data.test_images, data.test_labels)
 
     threads = chosen_threads(settings, data.train_images.shape[1], len(data.classes))
     with threadpool_limits(threads, user_api="blas"):
         if start_epoch == 0:
             log.end_of_epoch(0)
-            evaluate(0)
-        for epoch in range(start_epoch + 1, settings["max_epoch"] + 1):
-            before = (epoch - 1) * per_epoch
+            end(0)
+        epoch = start_epoch
+        while epoch < settings["max_epoch"] and not log.best.is_over(epoch, settings["patience"]):
+            epoch += 1
             train_net(
-                *(model, loss, settings, data.train_images, data.train_labels),
+                *(model, loss, settings, images.train, images.train_labels),
                 *(settings["batch_size"], settings["disp_freq"], rng),
-                on_record=lambda record, epoch=epoch, before=before: add(
-                    "train", epoch, before + record.iteration, record
-                ),
+                on_record=partial(add, "train", epoch, (epoch - 1) * per_epoch),
+                rates=rates_of(settings, images, epoch),
             )
-            if not np.isfinite(model.params).all():
-                raise Diverged("the weights are no longer finite")
-            if epoch % settings["test_epoch"] == 0 or epoch == settings["max_epoch"]:
-                evaluate(epoch)
+            if not (np.isfinite(model.params).all() and np.isfinite(model.state).all()):
+                raise Diverged("the weights or running statistics are no longer finite")
+            end(epoch)
             log.end_of_epoch(epoch)
+    log.best.restore(model)
 
 
 def train(given: dict | None = None, data: Dataset | None = None, on_record=None, on_epoch=None):
@@ -117,7 +152,9 @@ def train(given: dict | None = None, data: Dataset | None = None, on_record=None
     shuffles, at epoch 0 and after each epoch. Writes and prints nothing. Raises utils.UsageError, FileError, Diverged.
     """
     settings = resolve(config, given)
-    data = load_dataset(ROOT / settings["data_dir"]) if data is None else data
+    if data is None:
+        data = load_dataset(ROOT / settings["data_dir"])
+    check_dataset(data)
     model, loss, rng = build(settings, data.train_images.shape[1], len(data.classes))
     log = RowList(on_record, lambda epoch: on_epoch and on_epoch(epoch, model, rng))
     fit(model, loss, rng, settings, data, log)
@@ -128,7 +165,8 @@ def main(arguments: list[str]) -> int:
     settings, options = parse(arguments, config)
     check_writable(options)
     if not options.quiet:
-        print(f"{run_name(settings)}: loading the data", flush=True)
+        name = options.resume.name if options.resume else run_name(settings)
+        print(f"{name}: loading the data", flush=True)
     data = load_dataset(ROOT / settings["data_dir"])
     if options.dry_run:
         data = first_images(data, 500, 200)
@@ -145,9 +183,10 @@ def main(arguments: list[str]) -> int:
             picture = run.save_picture(curves.as_bytes(curves.draw([curves.of_run(run.folder)])))
         except (Exception, KeyboardInterrupt) as error:
             say(f"no picture was drawn ({type(error).__name__}: {error}): python curves.py {run.folder} draws it")
-            run.code = run.code or 1
+            run.code = run.code or (130 if isinstance(error, KeyboardInterrupt) else 1)
     with contextlib.suppress(*[OSError] if run.code else []):  # one sentence was said already
-        print(summary(rows, run.folder, picture), flush=True)
+        kept = run.best.epoch if settings["patience"] and run.trained else None
+        print(summary(rows, run.folder, picture, run.trained, kept), flush=True)
     return run.code
 
 

@@ -101,6 +101,8 @@ def load_npz(path) -> dict[str, np.ndarray]:
             raise ValueError("its arrays promise more bytes than the file has")
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
+    except MemoryError:  # says nothing about the file
+        raise
     except Exception as error:  # damaged files raise errors of a dozen kinds
         words = " ".join(str(error).split())[:200] or type(error).__name__
         raise FileError(f"{path} is not an .npz file that this program wrote ({words})") from None

@@ -7,8 +7,8 @@ timing.py        the timing pass: seconds per epoch of a few curves, measured on
 statistics.py    what is measured on a curve over its seeds (CurveStats), and all curves by name (RunTable)
 compare.py       when one curve is better, faster or smoother than another, or like it
 wording.py       numbers and findings in words
-claims.py        the report's 27 claims: text, what the report said, and the predicate that decides it
+claims.py        the report's claims: what it says, what the report said, and the predicate that decides
 draw.py          the pictures, into figures/
-page.py          REPORT.md
-results/, figures/   what report.py writes: finished runs and timing.json; the pictures that REPORT.md shows
+page.py          REPORT.md and its appendix TABLES.md
+results/, figures/, TABLES.md    what report.py writes, besides REPORT.md
 """

@@ -5,7 +5,9 @@ import numpy as np
 from experiments.statistics import CurveStats, MissingRun
 
 BETTER, SLIGHTLY, NOT_NOTABLE = 0.003, 0.03, 0.005  # differences of accuracies
+SIGNIFICANT = 0.01
 ALIKE = 1.25
+SCATTER = 1.05  # ratio of two times that are the same but for the noise of the machine
 
 
 def together(first: CurveStats, second: CurveStats) -> tuple[CurveStats, CurveStats]:
@@ -50,9 +52,22 @@ def lower(first: CurveStats, second: CurveStats, of: str) -> bool:
     return bool((np.nan_to_num(getattr(first, of), nan=np.inf) < np.nan_to_num(getattr(second, of), nan=np.inf)).all())
 
 
+def near(values: np.ndarray, threshold: float) -> bool:
+    """Whether the mean lies within one standard deviation (over the seeds) of the threshold that decides on it."""
+    return len(values) > 1 and bool(abs(np.mean(values) - threshold) <= np.std(values, ddof=1))
+
+
 def faster(first: CurveStats, second: CurveStats) -> bool:
-    """Fewer samples in every seed, to train accuracy 0.80 and to 95 % of the own gain; never is infinitely many."""
-    return lower(first, second, "samples_to_80") and lower(first, second, "samples_to_gain")
+    """Fewer samples in every seed, and not alike on average: to train accuracy 0.80, and to 95 % of the own gain.
+
+    Never is infinitely many.
+    """
+    first, second = together(first, second)
+    for of in ("samples_to_80", "samples_to_gain"):
+        means = (np.nan_to_num(getattr(curve, of), nan=np.inf).mean() for curve in (first, second))
+        if not lower(first, second, of) or is_alike(*means):
+            return False
+    return True
 
 
 def is_alike(first: float, second: float) -> bool:
@@ -69,7 +84,12 @@ def converge_alike(first: CurveStats, second: CurveStats) -> bool:
     )
 
 
-def steadier(first: CurveStats, second: CurveStats, samples_per_point: int | None = None) -> bool:
-    """Smoother: the first's residual_sd is lower in every seed, and the means are not alike."""
-    one, other = (curve.residual_sd(samples_per_point) for curve in together(first, second))
+def smoother(first: CurveStats, second: CurveStats, split: str) -> bool:
+    """The first's residual_sd is lower in every seed, and the means are not alike."""
+    one, other = (curve.residual_sd(split) for curve in together(first, second))
     return bool((one < other).all() and not is_alike(one.mean(), other.mean()))
+
+
+def times_differ(first: dict, second: dict) -> bool:
+    """Whether the first takes longer in the timing pass: medians more than 5 % apart, and no round of it is as fast."""
+    return first["median"] > SCATTER * second["median"] and first["min"] > second["max"]

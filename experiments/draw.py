@@ -1,4 +1,8 @@
-"""Draws the report's pictures from stored results: figures 1 to 13 and the gradients. It trains nothing."""
+"""Draws the report's pictures from stored results: figures 1 to 13, the gradients, the summary. It trains nothing.
+
+Every training curve is drawn as its mean in each epoch, whatever its batch size; each seed is a thin line, their mean a
+thick one. Ordered values (rate, decay, batch size) go through one map from dark to light.
+"""
 
 import math
 from pathlib import Path
@@ -7,11 +11,21 @@ import numpy as np
 
 import curves
 from curves import COLOURS, Curve
-from experiments.figure_list import AT_BATCH_10, FIGURES, LOSSES, SHORT_LOSS, name_in
+from experiments.figure_list import AT_BATCH_10, FIGURES, HINGE, LOSSES, SHORT_LOSS, at_batch_10, settings_of
 from experiments.store import Result
 
-ACTIVATION_COLOURS = dict(zip(("Sigmoid", "Relu", "Gelu", "None"), (COLOURS[0], COLOURS[1], COLOURS[2], COLOURS[6])))
-LOSS_STYLES = dict(zip(LOSSES, ("-", "--", ":")))
+ACTIVATION_LOOKS = {
+    "Sigmoid": {"color": COLOURS[0], "linestyle": "-"},
+    "Relu": {"color": COLOURS[1], "linestyle": "--"},
+    "Gelu": {"color": COLOURS[2], "linestyle": "-."},
+    "None": {"color": COLOURS[6], "linestyle": ":"},
+}
+LOSS_MARKERS = dict(zip(LOSSES, ("o", "s", "^")))
+LOSS_COLOURS = dict(zip(LOSSES, COLOURS))
+LOG_IN_ERROR = "accuracy, % (axis logarithmic in the error)"
+ORDERED = (7, 8, 9, 10, 11, 12)  # figures whose curves differ in an ordered value
+SMALL_MULTIPLES = (3, 6)
+TINTS = (0.0, 0.2, 0.38, 0.55, 0.7, 0.83)  # places in the ordered colour map, readable on white
 
 
 def _new_figure(width: float, height: float, heading: str):
@@ -27,21 +41,29 @@ def draw_figure(number: int, names: list[str], results: dict[str, list[Result]])
     counts = sorted({len(results[name]) for name in names})
     seeds = " to ".join(str(count) for count in dict.fromkeys((counts[0], counts[-1])))
     batch = " at batch size 10" if number in AT_BATCH_10 and names != FIGURES[number][1] else ""
-    heading = f"Figure {number}{batch}. {FIGURES[number][0]} ({seeds} seed{'' if seeds == '1' else 's'}"
-    heading += ")" if seeds == "1" else ", mean and ± one standard deviation)"
+    heading = f"Figure {number}{batch}. {FIGURES[number][0]} ({seeds} seed{'' if seeds == '1' else 's'})"
     if number == 1:
         return _explained(heading, names[0], results)
     if number == 13:
         return _zoomed(heading, names, results)
-    return _four_panels(heading, names, results, [name_in(number, name) for name in names])
+    if number in SMALL_MULTIPLES:
+        return _by_loss(heading, names, results)
+    return _four_panels(heading, names, results, _looks(number, names))
 
 
-def _looks(names: list[str]) -> list[dict]:
-    """Colour by activation and style by loss where both vary; else each curve its own colour and style."""
-    if len({name.split("_")[1] for name in names}) > 1 and len({name.split("_")[2] for name in names}) > 1:
-        parts = [name.split("_") for name in names]
-        return [{"color": ACTIVATION_COLOURS[part[1]], "linestyle": LOSS_STYLES[part[2]]} for part in parts]
-    return curves.looks([Curve(name, []) for name in names])
+def _looks(number: int, names: list[str]) -> list[dict]:
+    """Colour and style of each curve: from dark to light where they are ordered, else as elsewhere on the page."""
+    from matplotlib import colormaps
+
+    if number in ORDERED:
+        tints = TINTS[-len(names) :] if len(names) < len(TINTS) else TINTS
+        return [
+            {"color": colormaps["viridis"](tint), "linestyle": curves.STYLES[place % 2]}
+            for place, tint in enumerate(tints)
+        ]
+    if len({name.split("_")[1] for name in names}) > 1:
+        return [ACTIVATION_LOOKS[name.split("_")[1]] for name in names]
+    return [{"color": colour, "linestyle": style} for colour, style in zip(COLOURS, curves.STYLES[: len(names)])]
 
 
 def short_names(names: list[str]) -> list[str]:
@@ -51,59 +73,90 @@ def short_names(names: list[str]) -> list[str]:
     return [" ".join(SHORT_LOSS.get(part[position], part[position]) for position in differing) for part in parts]
 
 
-def _four_panels(heading: str, names: list[str], results: dict[str, list[Result]], labels: list[str]):
-    drawn = [Curve(label, [result.rows for result in results[name]]) for name, label in zip(names, labels)]
-    columns = 2 if max(map(len, names)) <= 48 else 1
-    figure = _new_figure(13, 8 + 0.22 * math.ceil(len(names) / columns), heading)
+def by_epoch(rows_of_seeds: list[list], split: str, field: str) -> tuple[np.ndarray, np.ndarray]:
+    """x in epochs and the values (seeds, points): a training curve is its mean in each epoch."""
+    x, values = curves.points(Curve("", rows_of_seeds), split, field)
+    values = values * 100 if field == "accuracy" else values
+    if split == "test":
+        return x, values
+    epochs = np.ceil(x - 1e-9)
+    ends = np.unique(epochs)
+    return ends - 0.5, np.stack([values[:, epochs == end].mean(axis=1) for end in ends], axis=1)
+
+
+def _draw_seeds(panel, rows_of_seeds: list[list], split: str, field: str, label: str | None = None, **look) -> None:
+    x, values = by_epoch(rows_of_seeds, split, field)
+    if len(values) > 1:
+        for seed in values:
+            panel.plot(x, seed, linewidth=0.5, **look | {"alpha": 0.5 * look.get("alpha", 1)})
+    panel.plot(x, values.mean(axis=0), linewidth=1.5, label=label, **look)
+
+
+def _four_panels(heading: str, names: list[str], results: dict[str, list[Result]], looks: list[dict]):
+    figure = _new_figure(13, 8.2, heading)
     panels = figure.subplots(2, 2, sharex=True)
     for panel, (split, field, label) in zip(panels.flat, curves.PANELS):
-        for curve, look in zip(drawn, _looks(names)):
-            curves.draw_curve(panel, curve, split, field, label=_entry(curve), **look)
-        curves.finish_panel(panel, field, label)
-        _label_ends(panel, short_names(names))
+        for name, short, look in zip(names, short_names(names), looks):
+            _draw_seeds(panel, [result.rows for result in results[name]], split, field, label=short or name, **look)
+        _finish(panel, split, field, label)
+        _label_ends(panel)
     for panel in panels[1]:
         panel.set_xlabel("epochs", fontsize=12)
-    handles, labels = panels[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=10, handlelength=4)
     return figure
 
 
-def _entry(curve: Curve) -> str:
-    _, accuracy = curves.points(curve, "test", "accuracy")
-    final = accuracy[:, -5:].mean(axis=1) * 100
-    deviation = f" ± {final.std(ddof=1):.2f}" if len(final) > 1 else ""
-    return f"{curve.name}: {final.mean():.2f}{deviation} %"
+def _finish(panel, split: str, field: str, label: str) -> None:
+    curves.finish_panel(panel, field, f"{split} {LOG_IN_ERROR}" if field == "accuracy" else label)
+    panel.yaxis.label.set_size(10 if field == "accuracy" else 12)
 
 
-def _label_ends(panel, texts: list[str]) -> None:
-    """Write each curve's short name at its end, moved apart where ends lie on each other."""
-    labelled = [line for line in panel.lines if not line.get_label().startswith("_")]
+def _by_loss(heading: str, names: list[str], results: dict[str, list[Result]]):
+    """A column for each loss: its value above, accuracy below; test in full, train faint."""
+    figure = _new_figure(13, 8.6, f"{heading}; faint: on the training set")
+    panels = figure.subplots(2, 3, sharex=True)
+    for column, loss in zip(panels.T, LOSSES):
+        chosen = [name for name in names if name.split("_")[2] == loss]
+        for panel, field in zip(column, ("loss", "accuracy")):
+            for name in chosen:
+                look, rows = ACTIVATION_LOOKS[name.split("_")[1]], [result.rows for result in results[name]]
+                _draw_seeds(panel, rows, "train", field, **look | {"alpha": 0.35})
+                _draw_seeds(panel, rows, "test", field, label=name.split("_")[1], **look)
+        column[0].set_title(SHORT_LOSS[loss], fontsize=12)
+        column[1].set_xlabel("epochs", fontsize=12)
+    drawn = np.concatenate([line.get_ydata() for panel in panels[1] for line in panel.lines])
+    highest = np.nanmax(drawn)
+    for panel in panels[1]:
+        panel.set_ylim(max(np.nanmin(drawn) - 3, 0), highest + 0.2 * (100 - highest))
+    for row, field, label in zip(panels, ("loss", "accuracy"), ("loss", LOG_IN_ERROR)):
+        for panel in row:
+            curves.finish_panel(panel, field, label if panel is row[0] else "")
+            _label_ends(panel)
+    return figure
+
+
+def _label_ends(panel) -> None:
+    """Write each curve's name at its end, moved apart where ends lie on each other."""
     to_axes = panel.transScale + panel.transLimits
     ends = []
-    for line, text in zip(labelled, texts):
+    for line in panel.lines:
+        if line.get_label().startswith("_"):
+            continue
         y = line.get_ydata()[np.isfinite(line.get_ydata())]
         height = to_axes.transform((line.get_xdata()[-1], y[-1]))[1] if len(y) else 0.0
-        ends.append((float(np.clip(height, 0, 1)), text, line))
+        ends.append((float(np.clip(height, 0, 1)), line))
     ends.sort(key=lambda end: end[0])
-    heights = _move_apart([end[0] for end in ends], gap=0.055)
-    for (end, text, line), height in zip(ends, heights):
+    for (end, line), height in zip(ends, _move_apart([end[0] for end in ends], gap=0.055)):
+        colour = line.get_color()
         panel.annotate(
-            text,
+            line.get_label(),
             xy=(1.0, end),
-            xytext=(1.07, height),
+            xytext=(1.05, height),
             xycoords="axes fraction",
             textcoords="axes fraction",
-            color=line.get_color(),
+            color=colour,
             fontsize=9,
             va="center",
-            arrowprops={
-                "arrowstyle": "-",
-                "color": line.get_color(),
-                "linewidth": 0.7,
-                "shrinkA": 1,
-                "shrinkB": 0,
-                "relpos": (0, 0.5),
-            },
+            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.7, "shrinkB": 0, "relpos": (0, 0.5)},
             annotation_clip=False,
         )
 
@@ -125,9 +178,7 @@ MEANINGS = ("hidden layers\nof 100 units", "activation", "loss", "learning\nrate
 
 def _explained(heading: str, name: str, results: dict[str, list[Result]]):
     """The four panels of one curve under its name, taken apart."""
-    figure = _four_panels(heading, [name], results, [name])
-    for legend in figure.legends:
-        legend.remove()
+    figure = _four_panels(heading, [name], results, [{"color": COLOURS[0], "linestyle": "-"}])
     for panel in figure.axes:
         for text in list(panel.texts):
             text.remove()
@@ -151,76 +202,112 @@ def _zoomed(heading: str, names: list[str], results: dict[str, list[Result]]):
     """Train accuracy at the start: over logged points, and over samples seen with 10,000 samples to a point."""
     figure = _new_figure(13, 9, heading)
     panels = figure.subplots(2, 2)
+    looks = [{"color": COLOURS[1], "linestyle": "-"}, {"color": COLOURS[0], "linestyle": "--"}]
     for column, (pair, most) in enumerate(((names[:2], 300), (names[2:], 250))):
         upper, lower = panels[0, column], panels[1, column]
-        for name, look in zip(pair, _looks(pair)):
-            runs = [result.rows for result in results[name]]
-            batch = int(name.rsplit("_", 1)[1])
-            _, accuracy = curves.points(Curve(name, runs), "train", "accuracy")
-            _band(upper, np.arange(1, accuracy.shape[1] + 1)[:most], accuracy[:, :most] * 100, name, look)
+        spans = []
+        for name, look in zip(pair, looks):
+            runs, batch = [result.rows for result in results[name]], settings_of(name, 0)["batch_size"]
+            x, accuracy = curves.points(Curve(name, runs), "train", "accuracy")
+            spans.append(f"{x[:most][-1]:.3g} epochs at {batch}")
+            label = f"batch {batch}" if column == 0 else None
+            _lines(upper, np.arange(1, accuracy.shape[1] + 1)[:most], accuracy[:, :most] * 100, look, label)
             together = max(1, round(10_000 / (50 * batch)))
             whole = accuracy.shape[1] // together * together
             averaged = accuracy[:, :whole].reshape(len(accuracy), -1, together).mean(axis=2) * 100
             samples = np.arange(1, averaged.shape[1] + 1) * together * 50 * batch
             seen = samples <= most * 50 * 200
-            _band(lower, samples[seen] / 1e6, averaged[:, seen], name, look)
-        upper.set_title(f"({'ab'[column]}) the first {most} logged points", fontsize=11)
-        lower.set_title("the same number of samples, 10,000 to a point", fontsize=11)
-        upper.set_xlabel("logged points (50 steps each)", fontsize=12)
-        lower.set_xlabel("samples seen, millions", fontsize=12)
+            _lines(lower, samples[seen] / 1e6, averaged[:, seen], look)
+        upper.set_title(f"({'ab'[column]}) {pair[0].rsplit('_', 1)[0]}", fontsize=11)
+        upper.set_xlabel(f"logged points of 50 steps: {', '.join(spans)}", fontsize=11)
+        lower.set_xlabel("samples seen, millions; every point averages 10,000", fontsize=11)
         for panel in (upper, lower):
             panel.set_ylabel("train accuracy, %", fontsize=12)
             panel.grid(alpha=0.3)
             panel.margins(x=0.01)
-            panel.legend(loc="lower right", fontsize=10, handlelength=4)
+    figure.legend(loc="outside lower center", ncols=2, fontsize=11, handlelength=4)
     return figure
 
 
-def _band(panel, x: np.ndarray, values: np.ndarray, name: str, look: dict) -> None:
-    mean = values.mean(axis=0)
-    panel.plot(x, mean, linewidth=1.2, label=name, **look)
+def _lines(panel, x: np.ndarray, values: np.ndarray, look: dict, label: str | None = None) -> None:
+    """A thin line for each seed and a thick one for their mean."""
     if len(values) > 1:
-        deviation = values.std(axis=0, ddof=1)
-        panel.fill_between(x, mean - deviation, mean + deviation, color=look["color"], alpha=0.2, linewidth=0)
+        panel.plot(x, values.T, linewidth=0.4, alpha=0.4, **look)
+    panel.plot(x, values.mean(axis=0), linewidth=1.3, label=label, **look)
 
 
 def draw_gradients(results: dict[str, list[Result]]):
-    """What back-propagation sends through two hidden layers (figure 6's runs), before training and after one epoch."""
-    heading = "What reaches each layer: two hidden layers, 1,000 training images (mean over seeds)"
-    figure = _new_figure(13, 9.4, heading)
-    names = FIGURES[6][1]
-    panels = figure.subplots(2, 2, sharex=True)
-    rows = (
-        ("RMS of δ at the layer's output", lambda row: row.delta),
-        ("‖gradient‖ / ‖weights‖", lambda row: row.gradient / row.weights),
-    )
-    for panel_row, (label, measure) in zip(panels, rows):
-        for panel, epoch in zip(panel_row, (0, 1)):
-            for name, look in zip(names, _looks(names)):
+    """RMS of δ through two hidden layers (figure 6's runs), a panel for each loss: at epochs 0 and 1."""
+    heading = "What reaches each layer: RMS of δ, two hidden layers, 1,000 training images (mean over seeds)"
+    figure = _new_figure(13, 5.6, heading)
+    panels = figure.subplots(1, 3, sharey=True)
+    for panel, loss in zip(panels, LOSSES):
+        for name in (name for name in FIGURES[6][1] if name.split("_")[2] == loss):
+            look = ACTIVATION_LOOKS[name.split("_")[1]]
+            for epoch, marker, words in ((0, "o", "before training"), (1, None, "after one epoch")):
                 sizes = [
-                    [measure(row) for row in result.probe if row.epoch == epoch and not math.isnan(row.delta)]
+                    [row.delta for row in result.probe if row.epoch == epoch and not math.isnan(row.delta)]
                     for result in results[name]
                 ]
-                panel.plot(range(3), np.mean(sizes, axis=0), marker="o", linewidth=1.6, label=name, **look)
-            panel.set_yscale("log")
-            panel.set_title("before training" if epoch == 0 else "after one epoch", fontsize=11)
-            panel.set_ylabel(label, fontsize=12)
-            panel.set_xticks(range(3), ["first layer (784 to 100)", "second (100 to 100)", "last (100 to 10)"])
-            panel.grid(alpha=0.3)
-    handles, labels = panels[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=10, handlelength=4)
+                deltas = np.mean(sizes, axis=0)
+                label = f"{name.split('_')[1]}, {words}" if loss == HINGE else None
+                faint = {"alpha": 1.0 if epoch == 0 else 0.4, "linewidth": 1.6 if epoch == 0 else 1.0}
+                panel.plot(range(3), deltas, marker=marker, label=label, **look | faint)
+                if epoch == 0:
+                    last = deltas[-1]
+        std = settings_of(FIGURES[6][1][0], 0)["init_std"]
+        alone = [last * std * math.sqrt(10) * std * math.sqrt(100), last * std * math.sqrt(10), last]
+        label = "initial weights alone: 0.01·√10, then 0.01·√100" if loss == HINGE else None
+        panel.plot(range(3), alone, color="0.6", linewidth=4, alpha=0.6, zorder=1, label=label)
+        panel.set_yscale("log")
+        panel.set_title(SHORT_LOSS[loss], fontsize=12)
+        panel.set_xticks(range(3), ["first\n(784 to 100)", "second\n(100 to 100)", "last\n(100 to 10)"])
+        panel.grid(alpha=0.3)
+    panels[0].set_ylabel("RMS of δ at the layer's output", fontsize=12)
+    handles, labels = panels[2].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=9, handlelength=4)
+    return figure
+
+
+def draw_summary(results: dict[str, list[Result]]):
+    """Final test accuracy of the settings of figures 2, 3 and 6: a dot a seed, batch 100 filled, batch 10 hollow."""
+    names = [name for number in (2, 3, 6) for name in FIGURES[number][1]]
+    figure = _new_figure(10, 8, "Final test accuracy, a dot for each seed: batch 100 filled, batch 10 hollow")
+    panel = figure.subplots()
+    for place, name in enumerate(names):
+        loss = name.split("_")[2]
+        for curve, face in ((name, LOSS_COLOURS[loss]), (at_batch_10(name), "none")):
+            for result in results.get(curve, []):
+                finals = [row.accuracy for row in result.rows if row.split == "test"][-5:]
+                panel.plot(
+                    100 * np.mean(finals), -place, LOSS_MARKERS[loss], color=LOSS_COLOURS[loss], mfc=face, markersize=7
+                )
+    panel.set_xscale("function", functions=(curves._stretch, curves._unstretch))
+    ticks = [0, 20, 40, 60, 80, 90, 95, 97, 98]
+    panel.set_xticks(ticks, [str(tick) for tick in ticks])
+    panel.set_xlim(0, 98.3)
+    panel.set_xlabel("test " + LOG_IN_ERROR, fontsize=12)
+    labels = [f"{n.split('_')[0]} {n.split('_')[1]} {SHORT_LOSS[n.split('_')[2]]}".replace(" None", "") for n in names]
+    panel.set_yticks([-place for place in range(len(names))], labels)
+    panel.grid(alpha=0.3)
     return figure
 
 
 def save_all(figures: dict[str, tuple[int, list[str]]], results: dict[str, list[Result]], folder: Path) -> list[Path]:
-    """Draw each figure (file name: number, curves), and the gradients with figure 6. Returns the pictures' paths."""
+    """Draw each figure (file name: number, curves); the gradients with figure 6, the summary with 2, 3 and 6.
+
+    Returns the pictures' paths.
+    """
     import matplotlib
 
     folder.mkdir(parents=True, exist_ok=True)
+    drawn = {name: lambda name=name: draw_figure(*figures[name], results) for name in figures}
+    if "figure_06" in figures:
+        drawn["gradients"] = lambda: draw_gradients(results)
+    if {"figure_02", "figure_03", "figure_06"} <= set(figures):
+        drawn["summary"] = lambda: draw_summary(results)
     with matplotlib.rc_context():
         matplotlib.rcdefaults()  # the user's own style would change the pictures
-        for name, (number, names) in figures.items():
-            curves.save(draw_figure(number, names, results), folder / f"{name}.png")
-        if "figure_06" in figures:
-            curves.save(draw_gradients(results), folder / "gradients.png")
-    return [folder / f"{name}.png" for name in figures] + [folder / "gradients.png"] * ("figure_06" in figures)
+        for name, draw in drawn.items():
+            curves.save(draw(), folder / f"{name}.png")
+    return [folder / f"{name}.png" for name in drawn]

@@ -61,8 +61,8 @@ EXTRA_RUNS = [
 ]
 
 # Curves that also run at the learning rate at which their first step is as long as hinge's at 0.01 (claims 4, 6, 7,
-# 19). That rate is measured (train_runs.equal_step_curves), not written here.
-EQUAL_STEP = [f"{layers}_Sigmoid_{loss}" for layers in (1, 2) for loss in LOSSES if loss != HINGE]
+# 19). That rate is measured (train_runs.equal_gradient_curves), not written here.
+EQUAL_GRADIENT = [f"{layers}_Sigmoid_{loss}" for layers in (1, 2) for loss in LOSSES if loss != HINGE]
 
 # Epochs at which every run looks into its layers (claims 13, 18).
 PROBE_EPOCHS = (0, 1, 5, 50)

@@ -18,6 +18,7 @@ TRAINED, FAILED, CHANCE, ONE_CLASS = 0.8, 0.5, 0.12, 0.95
 GAIN = 0.95
 OVERFIT = 1.05
 MEDIAN_OF = 11  # points in the window of the moving median
+MAD_TO_SD = 1.4826  # of a normal distribution
 MNIST_SAMPLES = 60_000
 
 
@@ -77,8 +78,10 @@ class _RunStats:
     def overfits(self) -> bool:
         lowest = int(np.argmin(self.test.loss))
         then = self.train.epoch == max(self.test.epoch[lowest], 1)
-        falls = self.final("train", "loss") < np.average(self.train.loss[then], weights=self.weights[then])
-        return bool(self.final("test", "loss") > OVERFIT * self.test.loss[lowest] and falls)
+        end, train_end = self.final("test", "loss"), self.final("train", "loss")
+        falls = train_end < np.average(self.train.loss[then], weights=self.weights[then])
+        trained = self.final("test", "accuracy") >= TRAINED
+        return bool(trained and end > OVERFIT * self.test.loss[lowest] and falls and end > train_end)
 
     def correlation(self) -> float:
         loss, accuracy = self.test.loss[1:], self.test.accuracy[1:]
@@ -86,17 +89,18 @@ class _RunStats:
             return float("nan")
         return float(np.corrcoef(loss, accuracy)[0, 1])
 
-    def residual_sd(self, samples_per_point: int | None) -> float:
-        values = self.train.accuracy
-        if samples_per_point is not None:
-            group = (self.train.seen - 1) // samples_per_point
-            sizes = np.bincount(group, self.weights)
-            values = (np.bincount(group, self.weights * values)[sizes > 0]) / sizes[sizes > 0]
+    def residual_sd(self, split: str) -> float:
+        values = getattr(self, split).accuracy[1 if split == "test" else 0 :]  # the untrained network is no noise
         if len(values) < MEDIAN_OF:
             return float("nan")
         windows = np.lib.stride_tricks.sliding_window_view(values, MEDIAN_OF)
         half = MEDIAN_OF // 2
-        return float(np.std(values[half:-half] - np.median(windows, axis=1)))
+        residuals = values[half:-half] - np.median(windows, axis=1)
+        return float(MAD_TO_SD * np.median(np.abs(residuals - np.median(residuals))))
+
+    def counting_sd(self) -> float:
+        share = self.train.accuracy
+        return float(np.sqrt(np.median(share * (1 - share) / self.weights)))
 
 
 class CurveStats:
@@ -181,7 +185,10 @@ class CurveStats:
 
     @cached_property
     def overfits(self) -> np.ndarray:
-        """Final test loss > 1.05 × its minimum while train loss falls: below its mean in the epoch of that minimum."""
+        """The run trained, its final test loss is > 1.05 × its minimum and above train loss, and train loss falls.
+
+        It falls if it ends below its mean in the epoch of that minimum.
+        """
         return np.array([run.finished and run.overfits() for run in self.runs])
 
     @cached_property
@@ -190,16 +197,26 @@ class CurveStats:
         return self._each(_RunStats.correlation)
 
     @property
+    def mostly_overfits(self) -> bool:
+        """In two of three seeds."""
+        return bool(self.overfits.mean() >= 2 / 3)
+
+    @property
     def class_share(self) -> np.ndarray:
         """The share of the test images that end in the class predicted most."""
         return np.array([run.result.made_with.get("class_share", np.nan) for run in self.runs], float)
 
-    def residual_sd(self, samples_per_point: int | None = None) -> np.ndarray:
-        """Standard deviation of train accuracy about its moving median of 11 points, where that has all 11.
+    def residual_sd(self, split: str) -> np.ndarray:
+        """Robust deviation of an accuracy about its moving median of 11 points, where that has all 11.
 
-        Points are as logged, or average samples_per_point samples each (nothing, where one logged point has more).
+        Robust: 1.4826 times the median distance from the median. On the test set the same images count at every point;
+        a training point is a count over other images each time, and has `counting_sd` from that alone.
         """
-        return self._each(lambda run: run.residual_sd(samples_per_point))
+        return self._each(lambda run: run.residual_sd(split))
+
+    def counting_sd(self) -> np.ndarray:
+        """Deviation that a training point has because it counts so many samples: √(p (1 − p) / n), the median."""
+        return self._each(_RunStats.counting_sd)
 
     @property
     def trained(self) -> bool:
@@ -252,21 +269,31 @@ class CurveStats:
         """The length of the whole gradient of the probe images before training."""
         return np.sqrt(np.sum(self._linear(0, lambda row: row.gradient) ** 2, axis=1))
 
+    @property
+    def first_share(self) -> np.ndarray:
+        """The length of the first layer's gradient before training / that of the whole gradient."""
+        return self._linear(0, lambda row: row.gradient)[:, 0] / self.first_gradient
+
 
 class RunTable:
     """All curves of an audit, by name, at one batch size.
 
-    equal_step_names: the curves whose learning rate gives them the first step of hinge's at 0.01.
+    equal_gradient_names: the curves whose learning rate gives them the first step of hinge's at 0.01.
     """
 
     def __init__(
         self,
         results: dict[str, list[Result]],
         batch: int = 100,
-        equal_step_names: list[str] | tuple[str, ...] = (),
+        equal_gradient_names: list[str] | tuple[str, ...] = (),
         samples: int = MNIST_SAMPLES,
     ):
-        self.results, self.batch, self.equal_step_names, self.samples = results, batch, equal_step_names, samples
+        self.results, self.batch, self.equal_gradient_names, self.samples = (
+            results,
+            batch,
+            equal_gradient_names,
+            samples,
+        )
         self._measured = {}
 
     def named(self, name: str) -> CurveStats:
@@ -282,9 +309,19 @@ class RunTable:
         """The curve {layers}_{activation}_{loss} at these settings; the table's batch size if none is given."""
         return self.named(f"{curve}_{float(rate)}_{float(decay)}_{batch or self.batch}")
 
-    def equal_step(self, curve: str) -> CurveStats:
+    def equal_gradient(self, curve: str) -> CurveStats:
         """The curve {layers}_{activation}_{loss} at the rate that makes its first step as large as hinge's at 0.01."""
-        for name in self.equal_step_names:
+        for name in self.equal_gradient_names:
             if name.startswith(curve + "_"):
                 return self.named(f"{name.rsplit('_', 1)[0]}_{self.batch}")
         raise MissingRun(f"{curve} has no result at an equal first step")
+
+    def pairs(self) -> list[tuple[CurveStats, CurveStats]]:
+        """Curves without decay at batch sizes 100 and 10 of equal learning rate / batch size."""
+        found = []
+        for name in self.results:
+            curve, rate, decay, batch = name.rsplit("_", 3)
+            other = f"{curve}_{float(f'{float(rate) / 10:.6g}')}_0.0_10"
+            if (decay, batch) == ("0.0", "100") and other in self.results:
+                found.append((self.named(name), self.named(other)))
+        return sorted(found, key=lambda pair: pair[0].name)

@@ -20,7 +20,7 @@ from experiments import store
 from experiments.figure_list import (
     AT_BATCH_10,
     BASE,
-    EQUAL_STEP,
+    EQUAL_GRADIENT,
     EXTRA_RUNS,
     FIGURES,
     PROBE_EPOCHS,
@@ -42,7 +42,7 @@ def needed_curves(figures: list[int], batch_10: bool, folder: Path, dry_run: boo
     names = [name for number in chosen for name in FIGURES[number][1]]
     repeated = [name for number in chosen if number in AT_BATCH_10 for name in FIGURES[number][1]]
     if not figures:
-        extra = EXTRA_RUNS + equal_step_curves(folder, dry_run)
+        extra = EXTRA_RUNS + equal_gradient_curves(folder, dry_run)
         names += extra
         repeated += extra
     if batch_10:
@@ -50,13 +50,13 @@ def needed_curves(figures: list[int], batch_10: bool, folder: Path, dry_run: boo
     return list(dict.fromkeys(names))
 
 
-def equal_step_curves(folder: Path, dry_run: bool) -> list[str]:
-    """The curves of EQUAL_STEP, each at the learning rate that makes its first step as large as hinge's at 0.01.
+def equal_gradient_curves(folder: Path, dry_run: bool) -> list[str]:
+    """The curves of EQUAL_GRADIENT, each at the learning rate that makes its first step as large as hinge's at 0.01.
 
     As large for each image alone: the gradient of a batch also depends on how much of it cancels.
     """
     names = []
-    for curve in EQUAL_STEP:
+    for curve in EQUAL_GRADIENT:
         hinge = f"{curve.rsplit('_', 1)[0]}_HingeLoss"
         by_hinge, own = (first_delta(f"{start}_{BASE}", folder, dry_run) for start in (hinge, curve))
         names.append(f"{curve}_{float(f'{0.01 * by_hinge / own:.3g}')}_0.0_100")

@@ -5,24 +5,31 @@ from typing import NamedTuple
 
 import numpy as np
 
-from experiments.statistics import CurveStats
+from experiments.statistics import TRAINED, CurveStats
 
 
 class Finding(NamedTuple):
     """What came of a claim."""
 
-    verdict: str  # holds, holds in part, does not hold, not measured
+    verdict: str  # holds, holds in part, does not hold, does not apply, not measured
     measured: str  # what was found, in sentences with numbers
+    key: str = ""  # the number that decides, for a table
+    near: bool = False  # whether that number lies within one standard deviation of its threshold
 
 
-def conclude(parts: list[tuple[str, bool]], context: str = "") -> Finding:
+def conclude(parts: list[tuple[str, bool]], context: str = "", key: str = "", near: bool = False) -> Finding:
     """The finding from these parts of a claim, each with what was measured and whether it is as claimed."""
     if len(parts) == 1:
         sentence = parts[0][0]
     else:
         sentence = "; ".join(f"{text}: **{'yes' if ok else 'no'}**" for text, ok in parts)
     sentence = sentence[0].upper() + sentence[1:] + "."
-    return Finding(verdict_of([ok for _, ok in parts]), f"{sentence} {context}".strip())
+    return Finding(verdict_of([ok for _, ok in parts]), f"{sentence} {context}".strip(), key, near)
+
+
+def does_not_apply(why: str, key: str = "") -> Finding:
+    """The finding where the premise of a claim is false."""
+    return Finding("does not apply", f"{why[0].upper()}{why[1:]}.", key)
 
 
 def verdict_of(parts: list[bool]) -> str:
@@ -53,9 +60,14 @@ def percentage_points(values: np.ndarray) -> str:
     return f"{mean_and_sd(values, '+.2f', 100)} points"
 
 
-def whole(values: np.ndarray) -> str:
-    """Numbers of samples, such as 460,000 ± 40,927."""
-    return _of_finite(values, ",.0f", 1, "", "never")
+def scatter(values: np.ndarray, form: str = ".3f") -> str:
+    """Deviations of an accuracy, such as 0.474 ± 0.045 points."""
+    return _of_finite(values, form, 100, " points", "too few points")
+
+
+def epochs(samples: np.ndarray, of: int, if_not: str = "never") -> str:
+    """Numbers of samples as epochs of so many, such as 7.7 ± 0.7."""
+    return _of_finite(samples / of, ".1f", 1, "", if_not)
 
 
 def three_digits(values: np.ndarray) -> str:
@@ -75,8 +87,21 @@ def final_train(curve: CurveStats) -> str:
 
 
 def convergence(curve: CurveStats) -> str:
-    """Samples to 80 % train accuracy / samples to 95 % of the gain."""
-    return f"{whole(curve.samples_to_80)} / {whole(curve.samples_to_gain)}"
+    """Epochs to 80 % train accuracy / epochs to 95 % of the gain, of runs that trained."""
+    if curve.failed:
+        return "did not train"
+    return f"{epochs(curve.samples_to_80, curve.samples)} / {gain_epochs(curve)}"
+
+
+def gain_epochs(curve: CurveStats) -> str:
+    """Epochs to 95 % of the gain; a run that did not train has no gain worth one."""
+    trained = np.nan_to_num(curve.test_accuracy) >= TRAINED
+    return epochs(np.where(trained, curve.samples_to_gain, np.nan), curve.samples, "not trained")
+
+
+def means(curves: dict[str, CurveStats], of: str = "test_accuracy") -> str:
+    """The mean accuracies of these curves, for a table."""
+    return ", ".join(f"{name} {100 * np.nan_to_num(getattr(curve, of)).mean():.2f}" for name, curve in curves.items())
 
 
 def listed(curves: dict, words) -> str:

@@ -1,24 +1,24 @@
 """The catalogue of mistakes: what people get wrong in this assignment, each as the wrong formula it amounts to.
 
-A diagnosis is not guessed from the code. The wrong formula is computed on the same inputs as the hand-in, and only if
-the numbers agree is the mistake named. Here are the mistakes that any gradient may have and the search; those of one
-class are in mistakes_layers.py and mistakes_losses.py, those of the SGD step in steps.py.
+A diagnosis is not guessed from the code. The wrong formula is computed on the same inputs as the submission, and only
+if the numbers agree is the mistake named. Here are the mistakes that any gradient may have and the search; those of
+one class are in mistakes_layers.py and mistakes_losses.py, those of the SGD step in check_step.py.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-from gradcheck.mistakes_layers import WRONG_LAYERS, Mistake
+from gradcheck.mistakes_layers import WRONG_LAYERS, Mistake, wrong_constants
 from gradcheck.mistakes_losses import WRONG_LOSSES
-from gradcheck.truth import relative_error
+from gradcheck.reference import relative_error
 
 WRONG = WRONG_LAYERS | WRONG_LOSSES
 
 
 class Diagnosis(NamedTuple):
     key: str
-    says: str
+    message: str
 
 
 # One mistake that any gradient may have on top, or alone: key, factor of a case, words.
@@ -29,13 +29,16 @@ FACTORS = (
     ("factor-two", lambda c: 2.0, "it is twice the right one: the 1/2 of the formula or the 2 of its derivative"),
     ("factor-half", lambda c: 0.5, "it is half the right one: the 2 that differentiating a square brings is missing"),
     ("over-k", lambda c: 1 / c.k, "it is divided by the number of columns too"),
-    ("n-over-k", lambda c: c.n / c.k, "it is divided by the number of columns where the batch size belongs"),
+    ("n-over-k", lambda c: c.n / c.k, "it is divided by 10, the number of columns, where the batch size belongs"),
     ("times-n-minus", lambda c: -c.n, "it has the opposite sign, and the 1/N of the mean is forgotten"),
     ("two-over-k", lambda c: 2 / c.k, "it is that of np.mean(difference ** 2), over all numbers and without the 1/2"),
     ("over-others", lambda c: 1 / (c.k - 1), "it is divided by the number of the other classes too"),
+    ("times-k", lambda c: c.k, "it is K times too large: the 1/K of a mean over all N K numbers is forgotten"),
     ("over-n-twice", lambda c: 1 / c.n**2, "it is divided by the batch size twice too often"),
 )
 
+# Those that come on top of another mistake.
+ON_TOP = ("opposite-sign", "times-n", "over-n", "factor-two", "factor-half")
 FACTORS += tuple(
     (
         "fixed-batch",
@@ -47,11 +50,13 @@ FACTORS += tuple(
 
 # Any gradient: what no factor explains.
 ANY = (
-    Mistake("zero", "it is all zeros: it is never written", lambda c: np.zeros_like(c.true)),
+    Mistake("zero", "it is all zeros", lambda c: np.zeros_like(c.true)),
     Mistake("accumulated", "it is added to the last batch's (+=) where it should be written (=)", lambda c: c.sum),
     Mistake("stale", "it is still that of an earlier batch", lambda c: c.before),
     Mistake("stale", "it takes the input of an earlier batch: forward keeps its first one", lambda c: c.with_old_input),
     Mistake("transposed", "it is transposed", lambda c: c.true.T),
+    Mistake("grad-left-out", "grad_output is left out of the chain rule", lambda c: c.true / c.g),
+    Mistake("batch-sum", "it is summed over the batch: a row for each sample is needed", lambda c: c.true.sum(axis=0)),
     Mistake("passed-on", "backward hands on grad_output as it came", lambda c: c.g),
 )
 
@@ -85,20 +90,21 @@ def diagnose(value: str, theirs: np.ndarray, case, tolerance: float) -> Diagnosi
     is_gradient = not value.endswith(".forward")
     found = named(theirs, own, case, tolerance)
     if found:
-        return Diagnosis(found.key, found.says)
+        return Diagnosis(found.key, found.message)
     if is_gradient:
-        for key, factor, says in FACTORS:
+        for key, factor, message in FACTORS:
             if hasattr(case, "k") and agree(theirs, factor(case) * case.true, tolerance):
-                return Diagnosis(key, says)
+                return Diagnosis(key, message)
     found = named(theirs, list(ANY), case, tolerance)
     if found and (is_gradient or found.key in ("zero", "stale")):
-        return Diagnosis(found.key, found.says)
+        return Diagnosis(found.key, found.message)
     if is_gradient and hasattr(case, "k"):
-        for key, factor, says in FACTORS[:5]:
+        for _, factor, message in [entry for entry in FACTORS if entry[0] in ON_TOP]:
             found = named(theirs / factor(case), [*own, *ANY[1:]], case, tolerance)
             if found:
-                return Diagnosis(found.key, f"{found.says}; and {says} ({key})")
-    return _constant(theirs, case, tolerance)
+                return Diagnosis(found.key, f"{found.message}; and {message}")
+    constants = wrong_constants(value, theirs, case) if value.startswith("Gelu.") else None
+    return Diagnosis("gelu-constants", constants) if constants else _constant(theirs, case, tolerance)
 
 
 def _constant(theirs: np.ndarray, case, tolerance: float) -> Diagnosis | None:

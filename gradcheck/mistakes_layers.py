@@ -1,14 +1,16 @@
 """The catalogue for layers: the mistakes that people make in Linear, Relu, Sigmoid and Gelu, as wrong formulas."""
 
-import math
+import itertools
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
-from gradcheck.truth import (
+from gradcheck.reference import (
     CUBIC,
     SCALE,
+    SELU_ALPHA,
+    SELU_SCALE,
     gelu,
     gelu_erf,
     gelu_erf_slope,
@@ -17,6 +19,7 @@ from gradcheck.truth import (
     gelu_slope,
     sigmoid,
     sigmoid_slope,
+    softmax,
 )
 
 
@@ -24,223 +27,228 @@ class Mistake(NamedTuple):
     """A wrong formula under a name. Several may share a key: one mistake, several ways to make it."""
 
     key: str
-    says: str
+    message: str
     wrong: Callable  # a case (its inputs by name) -> the value that this mistake gives
+
+
+def table(entries: dict[str, list[tuple]]) -> dict[str, list[Mistake]]:
+    return {value: [Mistake(*entry) for entry in mistakes] for value, mistakes in entries.items()}
 
 
 def _gelu_with(c, **parts) -> np.ndarray:
     """The derivative of GELU's tanh form, some of its factors replaced."""
     x = c.x
-    p = {
-        "t": np.tanh(SCALE * (x + CUBIC * x**3)),
-        "first": 0.5,
-        "second": 0.5,
-        "x": x,
-        "inner": SCALE * (1.0 + 3.0 * CUBIC * x * x),
-    } | parts
+    inner = c.scale * (1.0 + 3.0 * c.cubic * x * x)
+    p = {"t": _gelu_tanh(c), "first": 0.5, "second": 0.5, "x": x, "inner": inner} | parts
     sech2 = p.get("sech2", 1.0 - p["t"] ** 2)
     return c.g * (p["first"] * (1.0 + p["t"]) + p["second"] * p["x"] * sech2 * p["inner"])
 
 
 def _gelu_tanh(c) -> np.ndarray:
-    return np.tanh(SCALE * (c.x + CUBIC * c.x**3))
+    return np.tanh(c.scale * (c.x + c.cubic * c.x**3))
 
 
-OTHER_CONSTANTS = [(f"0.044715 is {cubic:g}", SCALE, cubic) for cubic in (0.04715, 0.44715, 0.0044715, 0.04471)]
-OTHER_CONSTANTS += [(f"0.044715 is {cubic:g}", SCALE, cubic) for cubic in (0.4715, 0.0447, 0.045, 0.044175, 0.0)]
-OTHER_CONSTANTS += [
-    ("sqrt(2/pi) is 2/pi", 2 / math.pi, CUBIC),
-    ("sqrt(2/pi) is sqrt(2)/pi", math.sqrt(2) / math.pi, CUBIC),
-    ("sqrt(2/pi) is sqrt(pi/2)", math.sqrt(math.pi / 2), CUBIC),
-    ("sqrt(2/pi) is sqrt(2 pi)", math.sqrt(2 * math.pi), CUBIC),
-    ("sqrt(2/pi) is 1/sqrt(2 pi)", 1 / math.sqrt(2 * math.pi), CUBIC),
-    ("sqrt(2/pi) is 2/sqrt(pi)", 2 / math.sqrt(math.pi), CUBIC),
-    ("sqrt(2/pi) is missing", 1.0, CUBIC),
-    ("sqrt(2/pi) is rounded to 0.8", 0.8, CUBIC),
-]
+def _mish_slope(x: np.ndarray, inner) -> np.ndarray:
+    t = np.tanh(np.logaddexp(0, x))
+    return t + x * (1 - t * t) * inner
 
 
-def _others(key: str, function: Callable, with_g: bool) -> list[Mistake]:
-    return [
-        Mistake(
-            key,
-            f"a constant of GELU is wrong: {words}",
-            lambda c, scale=scale, cubic=cubic: function(c.x, scale, cubic) * (c.g if with_g else 1.0),
-        )
-        for words, scale, cubic in OTHER_CONSTANTS
-    ]
-
-
+# fmt: off
 # A value -> its own mistakes, the likeliest first. The case holds the inputs: x, g (grad_output), W, b of a layer; o,
 # t, margin of a loss; n and k, the rows and columns; true, the right value; before, sum and
 # with_old_input, what an earlier batch leaves behind (ANY in catalogue.py).
-WRONG_LAYERS: dict[str, list[Mistake]] = {
+WRONG_LAYERS: dict[str, list[Mistake]] = table({
     "Linear.forward": [
-        Mistake("no-bias", "b is not added", lambda c: c.x @ c.W),
-        Mistake("bias-sign", "b is subtracted", lambda c: c.x @ c.W - c.b),
-        Mistake("bias-twice", "b is added twice", lambda c: c.x @ c.W + 2 * c.b),
-        Mistake("bias-per-sample", "b is added N times or summed", lambda c: c.x @ c.W + c.b.sum()),
+        ("no-bias", "b is not added", lambda c: c.x @ c.W),
+        ("bias-sign", "b is subtracted", lambda c: c.x @ c.W - c.b),
+        ("bias-twice", "b is added twice", lambda c: c.x @ c.W + 2 * c.b),
+        ("bias-per-sample", "b is added N times or summed", lambda c: c.x @ c.W + c.b.sum()),
     ],
     "Linear.grad_W": [
-        Mistake("last-sample", "only the last sample of the batch counts", lambda c: c.x[-1:].T @ c.g[-1:]),
-        Mistake("first-sample", "only the first sample of the batch counts", lambda c: c.x[:1].T @ c.g[:1]),
-        Mistake(
-            "over-n",
-            "it is averaged over the batch: it must be the sum x^T grad_output, the 1/N is the loss's",
-            lambda c: c.true / c.n,
-        ),
-        Mistake("with-decay", "it holds weight decay already, or W itself is added", lambda c: c.true + c.W),
-        Mistake("absolute-input", "it takes |x| for x", lambda c: np.abs(c.x).T @ c.g),
-        Mistake(
-            "of-sums",
-            "it multiplies sums over the batch: a sum of products is needed",
-            lambda c: np.outer(c.x.sum(axis=0), c.g.sum(axis=0)),
-        ),
+        ("last-sample", "only the last sample of the batch counts", lambda c: c.x[-1:].T @ c.g[-1:]),
+        ("first-sample", "only the first sample of the batch counts", lambda c: c.x[:1].T @ c.g[:1]),
+        ("over-n", "it is averaged over the batch: it must be the sum x^T grad_output, the 1/N is the loss's",
+         lambda c: c.true / c.n),
+        ("with-decay", "it holds weight decay already, or W itself is added", lambda c: c.true + c.W),
+        ("absolute-input", "it takes |x| for x", lambda c: np.abs(c.x).T @ c.g),
+        ("of-sums", "it multiplies sums over the batch: a sum of products is needed",
+         lambda c: np.outer(c.x.sum(axis=0), c.g.sum(axis=0))),
     ],
     "Linear.grad_b": [
-        Mistake("no-batch-sum", "the sum over the batch (axis 0) is missing", lambda c: c.g),
-        Mistake("mean-not-sum", "it is the mean over the batch: it must be the sum", lambda c: c.g.mean(axis=0)),
-        Mistake("wrong-axis", "it is summed over the wrong axis: over axis 0, the samples", lambda c: c.g.sum(axis=1)),
-        Mistake("total-sum", "it is summed over both axes", lambda c: np.full_like(c.b, c.g.sum())),
-        Mistake("total-sum", "it is summed over both axes", lambda c: c.g.sum()),
-        Mistake("last-sample", "only the last sample of the batch counts", lambda c: c.g[-1]),
-        Mistake("first-sample", "only the first sample of the batch counts", lambda c: c.g[0]),
-        Mistake("bias-ones", "it is 1: grad_output is left out", lambda c: np.ones_like(c.b)),
-        Mistake("bias-count", "it is the batch size: grad_output is left out", lambda c: np.full_like(c.b, c.n)),
-        Mistake("with-decay", "it holds weight decay already, or b itself is added", lambda c: c.true + c.b),
+        ("no-batch-sum", "the sum over the batch (axis 0) is missing", lambda c: c.g),
+        ("mean-not-sum", "it is the mean over the batch: it must be the sum", lambda c: c.g.mean(axis=0)),
+        ("wrong-axis", "it is summed over the wrong axis: over axis 0, the samples", lambda c: c.g.sum(axis=1)),
+        ("total-sum", "it is summed over both axes", lambda c: np.full_like(c.b, c.g.sum())),
+        ("total-sum", "it is summed over both axes", lambda c: c.g.sum()),
+        ("last-sample", "only the last sample of the batch counts", lambda c: c.g[-1]),
+        ("first-sample", "only the first sample of the batch counts", lambda c: c.g[0]),
+        ("bias-ones", "it is 1: grad_output is left out", lambda c: np.ones_like(c.b)),
+        ("bias-count", "it is the batch size: grad_output is left out", lambda c: np.full_like(c.b, c.n)),
+        ("with-decay", "it holds weight decay already, or b itself is added", lambda c: c.true + c.b),
     ],
     "Linear.grad_input": [
-        Mistake("untransposed-w", "it multiplies by W where W^T belongs", lambda c: c.g @ c.W),
-        Mistake("plus-bias", "b is added: it belongs in forward alone", lambda c: c.true + c.b.sum()),
-        Mistake("absolute-w", "it takes |W| for W", lambda c: c.g @ np.abs(c.W).T),
-        Mistake("times-input", "it is multiplied by the input", lambda c: c.true * c.x),
+        ("untransposed-w", "it multiplies by W where W^T belongs", lambda c: c.g @ c.W),
+        ("plus-bias", "b is added: it belongs in forward alone", lambda c: c.true + c.b.sum()),
+        ("absolute-w", "it takes |W| for W", lambda c: c.g @ np.abs(c.W).T),
+        ("times-input", "it is multiplied by the input", lambda c: c.true * c.x),
     ],
     "Relu.forward": [
-        Mistake("relu-min", "it is min(0, x)", lambda c: np.minimum(c.x, 0)),
-        Mistake("relu-abs", "it is |x|", lambda c: np.abs(c.x)),
-        Mistake("relu-leaky", "it is a leaky Relu, not max(0, x)", lambda c: np.where(c.x > 0, c.x, 0.01 * c.x)),
-        Mistake("relu-leaky", "it is a leaky Relu, not max(0, x)", lambda c: np.where(c.x > 0, c.x, 0.1 * c.x)),
-        Mistake("relu-step", "it is the mask, 0 or 1, without x", lambda c: (c.x > 0) * 1.0),
-        Mistake("identity", "it hands x on as it is", lambda c: c.x),
+        ("relu-min", "it is min(0, x)", lambda c: np.minimum(c.x, 0)),
+        ("relu-abs", "it is |x|", lambda c: np.abs(c.x)),
+        ("relu-leaky", "it is a leaky Relu, not max(0, x)", lambda c: np.where(c.x > 0, c.x, 0.01 * c.x)),
+        ("relu-leaky", "it is a leaky Relu, not max(0, x)", lambda c: np.where(c.x > 0, c.x, 0.1 * c.x)),
+        ("relu-step", "it is the mask, 0 or 1, without x", lambda c: (c.x > 0) * 1.0),
+        ("identity", "it hands x on as it is", lambda c: c.x),
     ],
     "Relu.grad_input": [
-        Mistake(
-            "mask-on-grad", "the mask is taken from grad_output, not from forward's input", lambda c: c.g * (c.g > 0)
-        ),
-        Mistake(
-            "mask-reversed", "the comparison of the mask is the wrong way round (x > 0)", lambda c: c.g * (c.x < 0)
-        ),
-        Mistake("mask-missing", "there is no mask: it must be 0 where the input was negative", lambda c: c.g),
-        Mistake("grad-left-out", "grad_output is left out of the chain rule", lambda c: (c.x > 0) * 1.0),
-        Mistake(
-            "times-output",
-            "it is multiplied by the output where a mask of 0 and 1 belongs",
-            lambda c: c.g * np.maximum(c.x, 0),
-        ),
-        Mistake("relu-leaky", "it is that of a leaky Relu", lambda c: np.where(c.x > 0, c.g, 0.01 * c.g)),
-        Mistake("relu-sign", "it is grad_output times sign(x)", lambda c: c.g * np.sign(c.x)),
+        ("mask-on-grad", "the mask is taken from grad_output, not from forward's input", lambda c: c.g * (c.g > 0)),
+        ("mask-reversed", "the comparison of the mask is the wrong way round (x > 0)", lambda c: c.g * (c.x < 0)),
+        ("mask-missing", "there is no mask: it must be 0 where the input was negative", lambda c: c.g),
+        ("times-output", "it is multiplied by the output where a mask of 0 and 1 belongs",
+         lambda c: c.g * np.maximum(c.x, 0)),
+        ("relu-leaky", "it is that of a leaky Relu", lambda c: np.where(c.x > 0, c.g, 0.01 * c.g)),
+        ("relu-sign", "it is grad_output times sign(x)", lambda c: c.g * np.sign(c.x)),
     ],
     "Sigmoid.forward": [
-        Mistake("sigmoid-exponent-sign", "the minus sign in exp(-x) is missing", lambda c: sigmoid(-c.x)),
-        Mistake("sigmoid-is-tanh", "it is tanh", lambda c: np.tanh(c.x)),
-        Mistake("sigmoid-half", "tanh(x) stands where tanh(x / 2) belongs", lambda c: sigmoid(2 * c.x)),
-        Mistake("identity", "it hands x on as it is", lambda c: c.x),
+        ("sigmoid-exponent-sign", "the minus sign in exp(-x) is missing", lambda c: sigmoid(-c.x)),
+        ("sigmoid-is-tanh", "it is tanh", lambda c: np.tanh(c.x)),
+        ("sigmoid-half", "tanh(x) stands where tanh(x / 2) belongs", lambda c: sigmoid(2 * c.x)),
+        ("identity", "it hands x on as it is", lambda c: c.x),
     ],
     "Sigmoid.grad_input": [
-        Mistake("from-input", "y (1 - y) is taken of the input, not of the output", lambda c: c.g * c.x * (1 - c.x)),
-        Mistake(
-            "from-output", "the sigmoid is applied to the output once more", lambda c: c.g * sigmoid_slope(sigmoid(c.x))
-        ),
-        Mistake("second-factor-missing", "the factor (1 - y) is missing", lambda c: c.g * sigmoid(c.x)),
-        Mistake("first-factor-missing", "the factor y is missing", lambda c: c.g * (1 - sigmoid(c.x))),
-        Mistake("tanh-slope", "it is tanh's derivative 1 - y^2", lambda c: c.g * (1 - sigmoid(c.x) ** 2)),
-        Mistake("sigmoid-plus", "it is y (1 + y): a sign is wrong", lambda c: c.g * sigmoid(c.x) * (1 + sigmoid(c.x))),
-        Mistake("grad-left-out", "grad_output is left out of the chain rule", lambda c: sigmoid_slope(c.x)),
-        Mistake("of-grad", "the derivative is taken at grad_output, not at the input", lambda c: sigmoid_slope(c.g)),
+        ("from-input", "y (1 - y) is taken of the input, not of the output", lambda c: c.g * c.x * (1 - c.x)),
+        ("from-output", "the sigmoid is applied to the output once more", lambda c: c.g * sigmoid_slope(sigmoid(c.x))),
+        ("second-factor-missing", "the factor (1 - y) is missing", lambda c: c.g * sigmoid(c.x)),
+        ("first-factor-missing", "the factor y is missing", lambda c: c.g * (1 - sigmoid(c.x))),
+        ("tanh-slope", "it is tanh's derivative 1 - y^2", lambda c: c.g * (1 - sigmoid(c.x) ** 2)),
+        ("sigmoid-plus", "it is y (1 + y): a sign is wrong", lambda c: c.g * sigmoid(c.x) * (1 + sigmoid(c.x))),
+        ("of-grad", "the derivative is taken at grad_output, not at the input", lambda c: sigmoid_slope(c.g)),
     ],
     "Gelu.forward": [
-        Mistake("gelu-half-missing", "the factor 1/2 is missing", lambda c: 2 * gelu(c.x)),
-        Mistake("gelu-one-missing", "the 1 in 1 + tanh(...) is missing", lambda c: 0.5 * c.x * _gelu_tanh(c)),
-        Mistake(
-            "gelu-square",
-            "x^2 stands where x^3 belongs",
-            lambda c: c.x / 2 * (1 + np.tanh(SCALE * (c.x + CUBIC * c.x**2))),
-        ),
-        Mistake("identity", "it hands x on as it is", lambda c: c.x),
-        *_others("gelu-constants", gelu, with_g=False),
+        ("gelu-half-missing", "the factor 1/2 is missing", lambda c: 2 * gelu(c.x)),
+        ("gelu-one-missing", "the 1 in 1 + tanh(...) is missing", lambda c: 0.5 * c.x * _gelu_tanh(c)),
+        ("gelu-square", "x^2 stands where x^3 belongs",
+         lambda c: c.x / 2 * (1 + np.tanh(SCALE * (c.x + CUBIC * c.x**2)))),
+        ("identity", "it hands x on as it is", lambda c: c.x),
     ],
     "Gelu.grad_input": [
-        Mistake(
-            "gelu-tanh-squared",
-            "(1 - tanh)^2 stands where 1 - tanh^2 belongs",
-            lambda c: _gelu_with(c, sech2=(1 - _gelu_tanh(c)) ** 2),
-        ),
-        Mistake(
-            "gelu-tanh-unsquared",
-            "1 - tanh stands where 1 - tanh^2 belongs",
-            lambda c: _gelu_with(c, sech2=1 - _gelu_tanh(c)),
-        ),
-        Mistake(
-            "gelu-no-three",
-            "the 3 of the derivative of x^3 is missing",
-            lambda c: _gelu_with(c, inner=SCALE * (1 + CUBIC * c.x**2)),
-        ),
-        Mistake(
-            "gelu-cube-left",
-            "the inner derivative has x^3 where 3 x^2 belongs",
-            lambda c: _gelu_with(c, inner=SCALE * (1 + 3 * CUBIC * c.x**3)),
-        ),
-        Mistake(
-            "gelu-cube-left",
-            "the inner derivative has x^3 where 3 x^2 belongs",
-            lambda c: _gelu_with(c, inner=SCALE * (1 + CUBIC * c.x**3)),
-        ),
-        Mistake(
-            "gelu-no-scale",
-            "sqrt(2/pi) is missing in the inner derivative",
-            lambda c: _gelu_with(c, inner=1 + 3 * CUBIC * c.x**2),
-        ),
-        Mistake("gelu-no-inner", "the inner derivative is missing (chain rule)", lambda c: _gelu_with(c, inner=1.0)),
-        Mistake("gelu-no-inner", "the inner derivative is only sqrt(2/pi)", lambda c: _gelu_with(c, inner=SCALE)),
-        Mistake(
-            "gelu-first-term-only",
-            "the second term of the product rule is missing",
-            lambda c: _gelu_with(c, second=0.0),
-        ),
-        Mistake(
-            "gelu-second-term-only",
-            "the first term of the product rule is missing",
-            lambda c: _gelu_with(c, first=0.0),
-        ),
-        Mistake("gelu-half-missing", "the 1/2 of the second term is missing", lambda c: _gelu_with(c, second=1.0)),
-        Mistake("gelu-half-missing", "the 1/2 of the first term is missing", lambda c: _gelu_with(c, first=1.0)),
-        Mistake("gelu-x-missing", "the factor x of the second term is missing", lambda c: _gelu_with(c, x=1.0)),
-        Mistake("gelu-minus", "the two terms are subtracted: add them", lambda c: _gelu_with(c, second=-0.5)),
-        Mistake(
-            "from-output", "it is computed from the output, not from the input", lambda c: c.g * gelu_slope(gelu(c.x))
-        ),
-        Mistake("grad-left-out", "grad_output is left out of the chain rule", lambda c: gelu_slope(c.x)),
-        Mistake(
-            "gelu-of-other-form", "it is that of x Phi(x); forward is another form", lambda c: c.g * gelu_erf_slope(c.x)
-        ),
-        Mistake(
-            "gelu-of-other-form",
-            "it is that of x sigmoid(1.702 x); forward is another form",
-            lambda c: c.g * gelu_sigmoid_slope(c.x),
-        ),
-        Mistake(
-            "gelu-of-other-form",
-            "it is that of the tanh form; forward is another form",
-            lambda c: c.g * gelu_slope(c.x),
-        ),
-        *_others("gelu-constants", gelu_slope, with_g=True),
+        ("gelu-tanh-squared", "(1 - tanh)^2 stands where 1 - tanh^2 belongs",
+         lambda c: _gelu_with(c, sech2=(1 - _gelu_tanh(c)) ** 2)),
+        ("gelu-tanh-unsquared", "1 - tanh stands where 1 - tanh^2 belongs",
+         lambda c: _gelu_with(c, sech2=1 - _gelu_tanh(c))),
+        ("gelu-no-three", "the 3 of the derivative of x^3 is missing",
+         lambda c: _gelu_with(c, inner=c.scale * (1 + c.cubic * c.x**2))),
+        ("gelu-cube-left", "the inner derivative has x^3 where 3 x^2 belongs",
+         lambda c: _gelu_with(c, inner=c.scale * (1 + 3 * c.cubic * c.x**3))),
+        ("gelu-cube-left", "the inner derivative has x^3 where 3 x^2 belongs",
+         lambda c: _gelu_with(c, inner=c.scale * (1 + c.cubic * c.x**3))),
+        ("gelu-no-scale", "sqrt(2/pi) is missing in the inner derivative",
+         lambda c: _gelu_with(c, inner=1 + 3 * c.cubic * c.x**2)),
+        ("gelu-no-inner", "the inner derivative is missing (chain rule)", lambda c: _gelu_with(c, inner=1.0)),
+        ("gelu-no-inner", "the inner derivative is only sqrt(2/pi)", lambda c: _gelu_with(c, inner=c.scale)),
+        ("gelu-first-term-only", "the second term of the product rule is missing", lambda c: _gelu_with(c, second=0.0)),
+        ("gelu-second-term-only", "the first term of the product rule is missing", lambda c: _gelu_with(c, first=0.0)),
+        ("gelu-half-missing", "the 1/2 of the second term is missing", lambda c: _gelu_with(c, second=1.0)),
+        ("gelu-half-missing", "the 1/2 of the first term is missing", lambda c: _gelu_with(c, first=1.0)),
+        ("gelu-x-missing", "the factor x of the second term is missing", lambda c: _gelu_with(c, x=1.0)),
+        ("gelu-minus", "the two terms are subtracted: add them", lambda c: _gelu_with(c, second=-0.5)),
+        ("from-output", "it is computed from the output, not from the input",
+         lambda c: c.g * gelu_slope(gelu(c.x, c.scale, c.cubic), c.scale, c.cubic)),
+        ("gelu-of-other-form", "it is that of x Phi(x); forward is another form", lambda c: c.g * gelu_erf_slope(c.x)),
+        ("gelu-of-other-form", "it is that of x sigmoid(1.702 x); forward is another form",
+         lambda c: c.g * gelu_sigmoid_slope(c.x)),
+        ("gelu-of-other-form", "it is that of the tanh form; forward is another form", lambda c: c.g * gelu_slope(c.x)),
     ],
-}
+    "Tanh.grad_input": [
+        ("from-input", "1 - y^2 is taken of the input, not of the output", lambda c: c.g * (1 - c.x**2)),
+        ("tanh-squared", "(1 - y)^2 stands where 1 - y^2 belongs", lambda c: c.g * (1 - np.tanh(c.x)) ** 2),
+        ("tanh-unsquared", "1 - y stands where 1 - y^2 belongs", lambda c: c.g * (1 - np.tanh(c.x))),
+        ("sigmoid-slope", "it is sigmoid's y (1 - y)", lambda c: c.g * np.tanh(c.x) * (1 - np.tanh(c.x))),
+    ],
+    "Swish.grad_input": [
+        ("product-rule", "the second term of the product rule is missing", lambda c: c.g * sigmoid(c.x)),
+        ("product-rule", "the first term of the product rule is missing", lambda c: c.g * c.x * sigmoid_slope(c.x)),
+        ("x-missing", "the factor x of the second term is missing",
+         lambda c: c.g * (sigmoid(c.x) + sigmoid_slope(c.x))),
+    ],
+    "HardSwish.grad_input": [
+        ("not-divided", "2 x + 3 is not divided by 6",
+         lambda c: c.g * np.where(c.x <= -3, 0, np.where(c.x < 3, 2 * c.x + 3, 1))),
+        ("two-missing", "(x + 3) / 6 stands where (2 x + 3) / 6 belongs",
+         lambda c: c.g * np.where(c.x <= -3, 0, np.where(c.x < 3, (c.x + 3) / 6, 1))),
+    ],
+    "Selu.grad_input": [
+        ("selu-minus-one", "alpha (exp(x) - 1) stands where alpha exp(x) belongs",
+         lambda c: c.g * SELU_SCALE * np.where(c.x > 0, 1, SELU_ALPHA * np.expm1(c.x))),
+        ("selu-scale", "lambda is left out", lambda c: c.g * np.where(c.x > 0, 1, SELU_ALPHA * np.exp(c.x))),
+        ("selu-alpha", "alpha is left out", lambda c: c.g * SELU_SCALE * np.where(c.x > 0, 1, np.exp(c.x))),
+    ],
+    "LeakyRelu.grad_input": [
+        ("mask-on-grad", "the mask is taken from grad_output, not from forward's input",
+         lambda c: np.where(c.g > 0, c.g, 0.01 * c.g)),
+        ("slope-missing", "it is that of Relu: 0 where the slope belongs", lambda c: c.g * (c.x > 0)),
+        ("mask-missing", "there is no mask", lambda c: c.g),
+    ],
+    "Mish.grad_input": [
+        ("mish-inner", "the inner derivative, sigmoid(x), is missing", lambda c: c.g * _mish_slope(c.x, 1.0)),
+        ("product-rule", "the second term of the product rule is missing",
+         lambda c: c.g * np.tanh(np.logaddexp(0, c.x))),
+    ],
+    "Softmax.grad_input": [
+        ("softmax-diagonal", "it is p (1 - p) grad_output alone: the other columns count too",
+         lambda c: c.g * softmax(c.x) * (1 - softmax(c.x))),
+        ("softmax-sum", "the sum over the columns of grad_output p is missing", lambda c: c.g * softmax(c.x)),
+    ],
+})
+# fmt: on
 
 # Values that differ from the definition but are known under a name: remarks, as long as backward fits them.
-OTHER_FORMS = {
-    "Gelu.forward": [
-        Mistake("gelu-erf", "x Phi(x), the exact GELU; the assignment's is the tanh form", lambda c: gelu_erf(c.x)),
-        Mistake("gelu-sigmoid", "x sigmoid(1.702 x); the assignment's is the tanh form", lambda c: gelu_sigmoid(c.x)),
-    ],
-}
+OTHER_FORMS = table(
+    {
+        "Gelu.forward": [
+            ("gelu-erf", "x Phi(x), the exact GELU; the assignment's is the tanh form", lambda c: gelu_erf(c.x)),
+            ("gelu-sigmoid", "x sigmoid(1.702 x); the assignment's is the tanh form", lambda c: gelu_sigmoid(c.x)),
+        ],
+    }
+)
+
+
+def fit_gelu(function: Callable, x: np.ndarray, values: np.ndarray) -> tuple[float, float] | None:
+    """The constants (scale, cubic) with which function(x, scale, cubic) is values; None if there are none.
+
+    Least squares in two unknowns (Levenberg and Marquardt), from several starts: tanh is flat far from the solution.
+    """
+    x, values = np.ravel(x), np.ravel(values)
+    for start in itertools.product((SCALE, 0.4, 1.3, 2.5), (CUBIC, 0.0, 0.4)):
+        at, damping = np.array(start), 1e-3
+        residual = function(x, *at) - values
+        for _ in range(60):
+            moved = [function(x, *(at + step)) - values for step in 1e-6 * np.eye(2)]
+            jacobian = np.stack([(other - residual) / 1e-6 for other in moved], axis=1)
+            normal = jacobian.T @ jacobian
+            step = np.linalg.solve(normal + damping * np.eye(2), jacobian.T @ residual)
+            new = function(x, *(at - step)) - values
+            better = bool((new**2).sum() < (residual**2).sum())
+            at, residual = (at - step, new) if better else (at, residual)
+            damping *= 0.2 if better else 10.0
+        if np.abs(residual).max() < 1e-7 * max(1.0, np.abs(values).max()):
+            return round(float(at[0]), 9), round(float(at[1]), 9)
+    return None
+
+
+def wrong_constants(value: str, theirs: np.ndarray, case) -> str | None:
+    """Which constants a GELU or its derivative was computed with, if that is all that is wrong; None otherwise."""
+    if theirs.shape != case.x.shape or not np.isfinite(theirs).all():
+        return None
+    found = fit_gelu(*((gelu, case.x, theirs) if value == "Gelu.forward" else (gelu_slope, case.x, theirs / case.g)))
+    if found is None:
+        return None
+    if value == "Gelu.forward":
+        case.scale, case.cubic = found  # backward is looked at with the constants of its own forward
+    pairs = (("sqrt(2/pi)", found[0], SCALE), ("0.044715", found[1], CUBIC))
+    words = [
+        f"{name} is {is_:.6g}" + (f", not {true:.6g}" if name[0] == "s" else "")
+        for name, is_, true in pairs
+        if abs(is_ - true) > 1e-7
+    ]
+    return "its constant " + ", and ".join(words) if words else None

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from gradcheck.mistakes_layers import Mistake
-from gradcheck.truth import sigmoid, softmax, violations
+from gradcheck.mistakes_layers import Mistake, table
+from gradcheck.reference import sigmoid, softmax, violations
 
 
 def _hinge_mask(c, margin: float) -> np.ndarray:
@@ -30,94 +30,84 @@ def _one_against_all(c) -> np.ndarray:
 
 
 # See mistakes_layers.WRONG_LAYERS.
-WRONG_LOSSES: dict[str, list[Mistake]] = {
+# fmt: off
+WRONG_LOSSES: dict[str, list[Mistake]] = table({
     "EuclideanLoss.grad_input": [
-        Mistake("target-left-out", "the target is left out: o stands for o - t", lambda c: c.o / c.n),
-        Mistake("absolute", "it takes |o - t|: the sign is needed", lambda c: np.abs(c.o - c.t) / c.n),
-        Mistake("plus-target", "the target is added", lambda c: (c.o + c.t) / c.n),
-        Mistake("sign-only", "it is the sign of o - t, as for an absolute error", lambda c: np.sign(c.o - c.t) / c.n),
-        Mistake("squared", "it is the square (o - t)^2, not its derivative", lambda c: (c.o - c.t) ** 2 / c.n),
-        Mistake("softmax-inside", "it holds a softmax: this loss has none", lambda c: (softmax(c.o) - c.t) / c.n),
+        ("target-left-out", "the target is left out: o stands for o - t", lambda c: c.o / c.n),
+        ("absolute", "it takes |o - t|: the sign is needed", lambda c: np.abs(c.o - c.t) / c.n),
+        ("plus-target", "the target is added", lambda c: (c.o + c.t) / c.n),
+        ("sign-only", "it is the sign of o - t, as for an absolute error", lambda c: np.sign(c.o - c.t) / c.n),
+        ("squared", "it is the square (o - t)^2, not its derivative", lambda c: (c.o - c.t) ** 2 / c.n),
+        ("softmax-inside", "it holds a softmax: this loss has none", lambda c: (softmax(c.o) - c.t) / c.n),
     ],
     "SoftmaxCrossEntropyLoss.grad_input": [
-        Mistake(
-            "of-logits", "it is that of the logits, o - t: the probabilities belong there", lambda c: (c.o - c.t) / c.n
-        ),
-        Mistake("target-left-out", "the target is left out: p stands for p - t", lambda c: softmax(c.o) / c.n),
-        Mistake(
-            "of-probabilities",
-            "it is -t / p, with respect to the probabilities: with respect to the logits it is p - t",
-            lambda c: -c.t / softmax(c.o) / c.n,
-        ),
-        Mistake("softmax-twice", "the softmax is applied twice", lambda c: (softmax(softmax(c.o)) - c.t) / c.n),
-        Mistake(
-            "wrong-axis", "the softmax runs over the batch, not the classes", lambda c: (softmax(c.o, 0) - c.t) / c.n
-        ),
-        Mistake("wrong-axis", "the softmax runs over the whole array", lambda c: (softmax(c.o, None) - c.t) / c.n),
-        Mistake(
-            "sigmoid-slope",
-            "it is multiplied by p (1 - p), which p - t holds already",
-            lambda c: (softmax(c.o) - c.t) * softmax(c.o) * (1 - softmax(c.o)) / c.n,
-        ),
-        Mistake("target-only", "only the target's column has a gradient", lambda c: (softmax(c.o) - 1) * c.t / c.n),
-        Mistake("sigmoid-inside", "a sigmoid stands where softmax belongs", lambda c: (sigmoid(c.o) - c.t) / c.n),
-        Mistake("unnormalised", "exp(o) is not divided by its row's sum", lambda c: (np.exp(c.o) - c.t) / c.n),
-        Mistake("log-left", "it is log p - t", lambda c: (np.log(softmax(c.o)) - c.t) / c.n),
-        Mistake("plus-target", "the target is added", lambda c: (softmax(c.o) + c.t) / c.n),
+        ("of-logits", "it is that of the logits, o - t: the probabilities belong there", lambda c: (c.o - c.t) / c.n),
+        ("target-left-out", "the target is left out: p stands for p - t", lambda c: softmax(c.o) / c.n),
+        ("of-probabilities", "it is -t / p, that of the probabilities: that of the logits is p - t",
+         lambda c: -c.t / softmax(c.o) / c.n),
+        ("softmax-twice", "the softmax is applied twice", lambda c: (softmax(softmax(c.o)) - c.t) / c.n),
+        ("wrong-axis", "the softmax runs over the batch, not the classes", lambda c: (softmax(c.o, 0) - c.t) / c.n),
+        ("wrong-axis", "the softmax runs over the whole array", lambda c: (softmax(c.o, None) - c.t) / c.n),
+        ("sigmoid-slope", "it is multiplied by p (1 - p), which p - t holds already",
+         lambda c: (softmax(c.o) - c.t) * softmax(c.o) * (1 - softmax(c.o)) / c.n),
+        ("target-only", "only the target's column has a gradient", lambda c: (softmax(c.o) - 1) * c.t / c.n),
+        ("sigmoid-inside", "a sigmoid stands where softmax belongs", lambda c: (sigmoid(c.o) - c.t) / c.n),
+        ("unnormalised", "exp(o) is not divided by its row's sum", lambda c: (np.exp(c.o) - c.t) / c.n),
+        ("log-left", "it is log p - t", lambda c: (np.log(softmax(c.o)) - c.t) / c.n),
+        ("plus-target", "the target is added", lambda c: (softmax(c.o) + c.t) / c.n),
     ],
     "HingeLoss.grad_input": [
-        Mistake(
-            "target-column",
-            "the target's column lacks minus the number of violations",
-            lambda c: _hinge_mask(c, c.margin) / c.n,
-        ),
-        Mistake(
-            "target-column",
-            "the target's column has -1 where minus the number of violations belongs",
-            lambda c: (_hinge_mask(c, c.margin) * (1 - c.t) - c.t) / c.n,
-        ),
-        Mistake(
-            "target-counted",
-            "the target's own column is counted as a violation",
-            lambda c: (_hinge_mask(c, c.margin) - c.t * _hinge_all(c, c.margin).sum(axis=1, keepdims=True)) / c.n,
-        ),
-        Mistake(
-            "target-counted",
-            "the target's own column is counted as a violation",
-            lambda c: _hinge_all(c, c.margin) / c.n,
-        ),
-        Mistake(
-            "target-column",
-            "the target's column is off by one: minus the number of violations belongs there",
-            lambda c: (_hinge_mask(c, c.margin) - c.t * (_hinge_mask(c, c.margin).sum(1, keepdims=True) - 1)) / c.n,
-        ),
-        Mistake(
-            "margin-missing",
-            "the margin is missing in backward",
-            lambda c: _hinge_gradient(_hinge_mask(c, 0.0), c),
-        ),
-        Mistake(
-            "margin-other",
-            "backward has another margin (1) than forward",
-            lambda c: _hinge_gradient(_hinge_mask(c, 1.0), c),
-        ),
-        Mistake(
-            "margin-sign", "the margin has the wrong sign", lambda c: _hinge_gradient(_hinge_mask(c, -c.margin), c)
-        ),
-        Mistake(
-            "values-not-mask",
-            "it holds the violations themselves where 1 for each belongs",
-            lambda c: _hinge_gradient(violations(c.o, c.t, c.margin), c),
-        ),
-        Mistake(
-            "mask-reversed",
-            "the comparison of the mask is the wrong way round",
-            lambda c: _hinge_gradient((1 - _hinge_mask(c, c.margin)) * (1 - c.t), c),
-        ),
-        Mistake("worst-only", "only the worst violation counts", lambda c: _hinge_gradient(_crammer_singer(c), c)),
-        Mistake("sign-of-target", "it is that of a margin on each column alone", lambda c: _one_against_all(c)),
+        ("target-column", "the target's column lacks minus the number of violations",
+         lambda c: _hinge_mask(c, c.margin) / c.n),
+        ("target-column", "the target's column has -1 where minus the number of violations belongs",
+         lambda c: (_hinge_mask(c, c.margin) * (1 - c.t) - c.t) / c.n),
+        ("target-counted", "the target's own column is counted as a violation",
+         lambda c: (_hinge_mask(c, c.margin) - c.t * _hinge_all(c, c.margin).sum(axis=1, keepdims=True)) / c.n),
+        ("target-counted", "the target's own column is counted as a violation",
+         lambda c: _hinge_all(c, c.margin) / c.n),
+        ("target-column", "the target's column is off by one: minus the violations' number belongs there",
+         lambda c: _hinge_gradient(_hinge_mask(c, c.margin), c) + c.t / c.n),
+        ("margin-missing", "the margin is missing in backward", lambda c: _hinge_gradient(_hinge_mask(c, 0.0), c)),
+        ("margin-other", "backward has another margin (1) than forward",
+         lambda c: _hinge_gradient(_hinge_mask(c, 1.0), c)),
+        ("margin-sign", "the margin has the wrong sign", lambda c: _hinge_gradient(_hinge_mask(c, -c.margin), c)),
+        ("values-not-mask", "it holds the violations themselves where 1 for each belongs",
+         lambda c: _hinge_gradient(violations(c.o, c.t, c.margin), c)),
+        ("mask-reversed", "the comparison of the mask is the wrong way round",
+         lambda c: _hinge_gradient((1 - _hinge_mask(c, c.margin)) * (1 - c.t), c)),
+        ("own-column", "it has a wrong mask: the target's output is subtracted in its own column only",
+         lambda c: _hinge_gradient((c.margin + c.o > 0) * (1 - c.t), c)),
+        ("worst-only", "only the worst violation counts", lambda c: _hinge_gradient(_crammer_singer(c), c)),
+        ("sign-of-target", "it is that of a margin on each column alone", lambda c: _one_against_all(c)),
     ],
-}
+    "KLDivLoss.grad_input": [
+        ("softmax-left-out", "the softmax is left out: it is o - t", lambda c: (c.o - c.t) / c.n),
+        ("of-probabilities", "it is -t / p, that of the probabilities: that of the outputs is p - t",
+         lambda c: -c.t / c.p / c.n),
+    ],
+    "CrossEntropyLoss.grad_input": [
+        ("of-probabilities", "it is -t / p, that of the probabilities: that of the outputs is p - t",
+         lambda c: -c.t / c.p / c.n),
+    ],
+    "BrierLoss.grad_input": [
+        ("softmax-slope", "the derivative of softmax is missing: it is 2 (p - t)", lambda c: 2 * (c.p - c.t) / c.n),
+        ("softmax-diagonal", "softmax's derivative is p (1 - p) alone: other columns count too",
+         lambda c: 2 * (c.p - c.t) * c.p * (1 - c.p) / c.n),
+    ],
+    "FocalLoss.grad_input": [
+        ("cross-entropy", "it is p - t, that of the cross-entropy: the factor (1 - p)^gamma is left out",
+         lambda c: (c.p - c.t) / c.n),
+        ("power-constant", "it treats (1 - p)^gamma as a constant",
+         lambda c: (1 - (c.p * c.t).sum(1, keepdims=True)) ** 2 * (c.p - c.t) / c.n),
+    ],
+    "LabelSmoothingCrossEntropyLoss.grad_input": [
+        ("unsmoothed", "it is p - t: the smoothed target belongs there", lambda c: (c.p - c.t) / c.n),
+    ],
+    "MSELoss.grad_input": [
+        ("absolute", "it takes |o - t|: the sign is needed", lambda c: 2 * np.abs(c.o - c.t) / c.n),
+    ],
+})
+# fmt: on
 
 
 # Factors of a loss against the mean over the batch: key, factor of (n, k), words, and whether it is a convention.
@@ -128,8 +118,8 @@ SCALES = (
     ("sum-no-half", lambda n, k: 2.0 * n, "the sum over the batch without the 1/2", True),
     ("mean-of-all", lambda n, k: 1 / k, "the mean over all N K numbers, not over the N samples", True),
     ("mean-of-all-no-half", lambda n, k: 2 / k, "the mean over all N K numbers without the 1/2", True),
-    ("over-k", lambda n, k: n / k, "divided by the number of columns where the batch size belongs", False),
-    ("over-k-no-half", lambda n, k: 2 * n / k, "divided by the number of columns, and without the 1/2", False),
+    ("over-k", lambda n, k: n / k, "divided by 10, the number of columns, where the batch size belongs", False),
+    ("over-k-no-half", lambda n, k: 2 * n / k, "divided by 10, the number of columns, and without the 1/2", False),
     ("over-others", lambda n, k: 1 / (k - 1), "the mean over the other classes too", True),
     ("over-n-twice", lambda n, k: 1 / n, "divided by the batch size twice", False),
     ("opposite-sign", lambda n, k: -1.0, "the mean with the opposite sign", False),
@@ -148,6 +138,7 @@ def _unclipped(o, t, margin) -> float:
     return float(((margin - (o * t).sum(axis=1, keepdims=True) + o) * (1 - t)).sum())
 
 
+# fmt: off
 # What forward may be in place of the assignment's loss: key, words, and its sum over the batch.
 OTHER_LOSSES = {
     "EuclideanLoss": (
@@ -176,6 +167,10 @@ OTHER_LOSSES = {
     "HingeLoss": (
         ("margin-missing", "max(0, o_k - o_t): the margin is missing", lambda o, t, m: violations(o, t, 0.0).sum()),
         ("margin-sign", "the margin has the wrong sign", lambda o, t, m: violations(o, t, -m).sum()),
+        ("own-column", "the target's output subtracted in its own column only: sum o * t over the columns first",
+         lambda o, t, m: (np.maximum(0, m - o * t + o) * (1 - t)).sum()),
+        ("target-max", "max(o t) for o_t: wrong where the target's output is negative, sum over the columns",
+         lambda o, t, m: (np.maximum(0, m - (o * t).max(axis=1, keepdims=True) + o) * (1 - t)).sum()),
         ("hinge-sign", "o_t and o_k are exchanged", lambda o, t, m: violations(-o, t, m).sum()),
         ("squared-hinge", "the squared hinge loss", lambda o, t, m: (violations(o, t, m) ** 2).sum()),
         ("worst-only", "Crammer and Singer's: the worst class alone", lambda o, t, m: violations(o, t, m).max(1).sum()),
@@ -183,5 +178,6 @@ OTHER_LOSSES = {
         ("one-against-all", "a hinge on each column alone", lambda o, t, m: np.maximum(m - (2 * t - 1) * o, 0).sum()),
     ),
 }
+# fmt: on
 # Losses of their own right: a remark while backward fits them.
 KNOWN_VARIANTS = ("squared-hinge", "worst-only", "one-against-all")

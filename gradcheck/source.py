@@ -1,11 +1,25 @@
-"""What the text of a class says: the line where something becomes what it is, and whether a method is only a stub."""
+"""What the text of a class says: the line where something becomes what it is, and whether a method is only a stub.
+
+A file is parsed once; a method is found in it by its line, so that no comment or tab can hide it.
+"""
 
 import ast
+import functools
 import inspect
-import os
-import textwrap
+import linecache
+from pathlib import Path
+from types import CodeType
 
-from gradcheck.errors import plain
+from gradcheck.errors import label, plain
+
+_files: dict[str, tuple[list[str], ast.Module]] = {}
+
+
+def register(path: str, text: str, tree: ast.Module) -> None:
+    """From now on this is the text of the file, for tracebacks too."""
+    _files[path] = text.split("\n"), tree
+    _find.cache_clear()
+    linecache.cache[path] = (len(text), None, text.splitlines(keepends=True), path)
 
 
 def line_of(cls: type, method: str, about: str | None = None) -> str | None:
@@ -14,44 +28,38 @@ def line_of(cls: type, method: str, about: str | None = None) -> str | None:
     if about is not None:
         functions += [f for name, f in inspect.getmembers(cls, inspect.isfunction) if name != "__init__"]
     for function in functions:
-        parsed = _parsed(function)
-        if parsed is None:
+        found = _definition(function)
+        if found is None:
             continue
-        nodes = [node for node in ast.walk(parsed[1]) if _sets(node, about)]
+        nodes = [node for node in ast.walk(found) if _sets(node, about)]
         if nodes or about is None:
-            return _place(function, parsed[0], max((node.lineno for node in nodes), default=1))
+            return _place(function, max((node.lineno for node in nodes), default=found.lineno))
     return None if about is None else line_of(cls, method)
 
 
 def first_line(cls: type, method: str) -> str | None:
     """Where a method is defined."""
-    parsed = _parsed(getattr(cls, method, None))
-    return None if parsed is None else _place(getattr(cls, method), parsed[0], 1)
+    found = _definition(getattr(cls, method, None))
+    return None if found is None else _place(getattr(cls, method), found.lineno)
 
 
 def last_line(cls: type, method: str) -> str | None:
     """Where a method ends, or its last assignment to a local W or b if it has one."""
     function = getattr(cls, method, None)
-    parsed = _parsed(function)
-    if parsed is None:
+    found = _definition(function)
+    if found is None or isinstance(found, ast.Lambda):
         return None
-    body = parsed[1].body[0].body
-    local = [node for node in ast.walk(parsed[1]) if isinstance(node, ast.Assign) and _names(node) & {"W", "b"}]
-    return _place(function, parsed[0], max(node.lineno for node in local or body))
+    local = [node for node in ast.walk(found) if isinstance(node, ast.Assign) and _names(node) & {"W", "b"}]
+    return _place(function, max(node.lineno for node in local or found.body))
 
 
 def is_stub(function) -> bool:
-    """Whether a method computes nothing: docstring, pass, ..., constants, return None, names that are set to None.
-
-    Where the source cannot be read, it counts as one.
-    """
-    parsed = _parsed(function)
-    if parsed is None:
-        return True
-    if not isinstance(parsed[1].body[0], (ast.FunctionDef, ast.AsyncFunctionDef)):
-        return True
+    """Whether a method computes nothing: docstring, pass, ..., constants, return None, names that are set to None."""
+    found = _definition(function)
+    if found is None or isinstance(found, ast.Lambda):
+        return False
     empty = set()
-    for node in parsed[1].body[0].body:
+    for node in found.body:
         if isinstance(node, ast.Raise):
             return "NotImplemented" in ast.dump(node)
         if isinstance(node, ast.Assign) and _is_nothing(node.value, empty):
@@ -64,19 +72,34 @@ def is_stub(function) -> bool:
     return True
 
 
-def _parsed(function) -> tuple[list[str], ast.Module] | None:
-    """The lines of a function, and their tree."""
-    try:
-        lines, _ = inspect.getsourcelines(function)
-        return lines, ast.parse(textwrap.dedent("".join(lines)))
-    except (OSError, TypeError, SyntaxError, IndexError):
-        return None
+def _definition(function) -> ast.FunctionDef | ast.Lambda | None:
+    """The node of a function in the tree of its file."""
+    code = getattr(inspect.unwrap(function), "__code__", None) if callable(function) else None
+    return None if code is None else _find(code.co_filename, code)
 
 
-def _place(function, lines: list[str], line: int) -> str:
-    first = inspect.getsourcelines(function)[1]
-    file = os.path.basename(inspect.getsourcefile(function) or "?")
-    return f"{file} line {first + line - 1}, in {function.__name__}: {plain(lines[line - 1], 100)}"
+@functools.cache
+def _find(path: str, code: CodeType) -> ast.FunctionDef | ast.Lambda | None:
+    if path not in _files:
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+            register(path, text, ast.parse(text))
+        except (OSError, SyntaxError, ValueError):
+            return None
+    for node in ast.walk(_files[path][1]):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            first = min(part.lineno for part in (node, *node.decorator_list))
+            if first == code.co_firstlineno and node.name == code.co_name:
+                return node
+        elif isinstance(node, ast.Lambda) and code.co_name == "<lambda>" and node.lineno == code.co_firstlineno:
+            return node
+    return None
+
+
+def _place(function, line: int) -> str:
+    code = inspect.unwrap(function).__code__
+    text = _files[code.co_filename][0][line - 1]
+    return f"{label(code.co_filename, line)}, in {code.co_name}: {plain(text, 100)}"
 
 
 def _is_nothing(value: ast.AST | None, empty: set[str]) -> bool:
@@ -91,7 +114,7 @@ def _names(node: ast.Assign) -> set[str]:
 
 def _sets(node: ast.AST, about: str | None) -> bool:
     if about is None:
-        return isinstance(node, ast.Return)
+        return isinstance(node, (ast.Return, ast.Lambda))
     if isinstance(node, ast.Call):
         targets = [keyword.value for keyword in node.keywords if keyword.arg == "out"]
     elif isinstance(node, ast.Assign):

@@ -1,12 +1,13 @@
-"""How rows are shown: the table, what was found below it, one line per class for many hand-ins, and JSON."""
+"""How rows are shown: the table, what was found below it, one line per class for many submissions, and JSON."""
 
+import csv
 import json
 import os
 import sys
 import textwrap
-from collections.abc import Iterable
 
-from gradcheck.findings import COLUMNS, Row
+from gradcheck.check_together import notes
+from gradcheck.report_rows import COLUMNS, KINDS, RAISES, Finding, Row
 
 HEAD = {
     "finite": ("finite", "±1000"),
@@ -16,12 +17,12 @@ HEAD = {
     "agreement": ("value and", "gradient"),
     "step": ("SGD", "step"),
 }
-MARKS = {"ok": "✓", "fault": "✗", "remark": "!", None: "·"}
-COLOURS = {"✓": "32", "✗": "31;1", "!": "33", "·": "2"}
+MARKS = {"ok": "✓", "wrong": "✗", "unsafe": "!", "remark": "~", "note": "~", None: "·"}
+COLOURS = {"✓": "32", "✗": "31;1", "!": "35;1", "~": "33", "·": "2"}
 ASCII = {
     "✓": "ok", "✗": "BAD", "·": "-", "±": "+-", "½": "1/2", "–": "-", "…": "...", "×": "x",
 }  # fmt: skip
-LEGEND = "✓ holds   ✗ fault   ! remark: works, but differs from the assignment   · does not apply, or not reached"
+LEGEND = "✓ holds   ✗ wrong   ! unsafe: right, will fail some day   ~ differs, harmless   · not applicable, not reached"
 
 
 class Screen:
@@ -35,7 +36,7 @@ class Screen:
         except (UnicodeEncodeError, LookupError):
             self.plain = True
         self.encoding = encoding
-        self.colours = sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.name != "nt"
+        self.colours = bool(sys.stdout and sys.stdout.isatty()) and "NO_COLOR" not in os.environ and os.name != "nt"
 
     def text(self, text: str) -> str:
         if self.plain:
@@ -63,7 +64,7 @@ def table(rows: list[Row]) -> str:
     file = None
     gap = 11 + sum(_width(head) for head in shown.values())
     for row in rows:
-        colour = "31;1" if row.wrong else "33" if row.findings else "32"
+        colour = "31;1" if row.fails else "32" if row.verdict == "right" else "33"
         if row.name == row.file:
             file = row.file
             lines.append(f"{file:<{first}}" + " " * gap + screen.paint(row.verdict, colour))
@@ -85,61 +86,104 @@ def _width(head: tuple[str, str]) -> int:
     return max(map(len, head)) + 2
 
 
-def details(rows: Iterable[Row]) -> str:
-    """What was found: a paragraph per row that has something to say."""
+def details(rows: list[Row]) -> str:
+    """What was found: a paragraph per row that has something to say, then the notes of each file."""
     paragraphs = []
     for row in rows:
-        if not row.findings or row.verdict == "missing" or (row.findings[0].column == "import" and not row.wrong):
+        findings = [finding for finding in _sorted(row) if finding.kind != "note"]
+        could_not_be_run = any(finding.column == "import" for finding in findings) and row.name != row.file
+        if not findings or row.verdict == "missing" or (could_not_be_run and findings[0].kind == "remark"):
             continue
         title = row.name if row.name == row.file else f"{row.name} ({row.file})"
         lines = [f"{title}: {row.verdict}"]
-        for finding in sorted(row.findings, key=lambda f: ("fault", "absent", "remark").index(f.kind)):
-            kind = {"absent": "open"}.get(finding.kind, finding.kind)
-            lines += textwrap.wrap(
-                finding.says, 110, initial_indent=f"  {kind:<8}", subsequent_indent=" " * 10, break_on_hyphens=False
-            )
-            lines += [" " * 10 + finding.where] if finding.where else []
-            lines += _wrapped(finding.seen) if finding.seen else []
+        for finding in findings:
+            lines += _paragraph({"absent": "open"}.get(finding.kind, finding.kind), finding.message, finding)
         paragraphs.append("\n".join(lines))
+    for file, names, finding in notes(rows):
+        paragraphs.append("\n".join([f"{file}: a note on {names}", *_paragraph("note", finding.message, finding)]))
     return "\n\n".join(paragraphs)
+
+
+def _sorted(row: Row) -> list[Finding]:
+    return sorted(row.findings, key=lambda finding: KINDS.index(finding.kind))
+
+
+def _paragraph(kind: str, message: str, finding: Finding) -> list[str]:
+    lines = textwrap.wrap(
+        message, 110, initial_indent=f"  {kind:<8}", subsequent_indent=" " * 10, break_on_hyphens=False
+    )
+    lines += [" " * 10 + finding.where] if finding.where else []
+    return lines + (_wrapped(finding.evidence) if finding.evidence else [])
 
 
 def _wrapped(text: str) -> list[str]:
     return textwrap.wrap(text, 110, initial_indent=" " * 10, subsequent_indent=" " * 12, break_on_hyphens=False)
 
 
+def first_finding(row: Row) -> tuple[str, str]:
+    """(the weightiest message and how many others there are, its line)."""
+    findings = _sorted(row)
+    if not findings:
+        return "", ""
+    more = f" (+{len(findings) - 1})" if len(findings) > 1 else ""
+    return findings[0].message + more, next((finding.where for finding in findings if finding.where), "")
+
+
 def one_line(path: str, row: Row, widths: tuple[int, int]) -> str:
-    """A row in a list of many hand-ins: folder, class, verdict, and the first thing found."""
-    kinds = ("fault", "absent", "remark")
-    findings = sorted(row.findings, key=lambda f: kinds.index(f.kind))
-    says = findings[0].says if findings else ""
-    if len(findings) > 1:
-        says += f" (+{len(findings) - 1})"
-    return f"{path:<{widths[0]}}  {row.name:<{widths[1]}}  {row.verdict:<18}  {says}".rstrip()
+    """A row in a list of many submissions: folder, class, verdict, and the first thing found."""
+    message = first_finding(row)[0]
+    return f"{path:<{widths[0]}}  {row.name:<{widths[1]}}  {row.verdict:<{WIDEST}}  {message}".rstrip()
+
+
+WIDEST = len("imported, with repairs")
+
+
+def counts(rows: list[Row]) -> dict[str, int]:
+    """How many rows there are of each verdict."""
+    order = ("right", "right, with remarks", "WRONG", "UNSAFE", *RAISES, "not written yet", "missing", "not checked")
+    order += ("imported, with repairs", "cannot be imported")
+    found = {verdict: sum(row.verdict == verdict for row in rows) for verdict in order}
+    return {verdict: count for verdict, count in found.items() if count}
 
 
 def tally(rows: list[Row]) -> str:
-    """Counts in words, such as `4 right, 2 with faults, 1 missing`."""
-    groups = {
-        "right": sum(row.verdict.startswith("right") for row in rows),
-        "with faults": sum(row.wrong for row in rows),
-        "not written yet": sum(row.verdict == "not written yet" for row in rows),
-        "missing": sum(row.verdict == "missing" for row in rows),
-        "not checked": sum(row.verdict == "not checked" for row in rows),
-    }
-    return ", ".join(f"{count} {words}" for words, count in groups.items() if count)
+    """Counts in words, such as `4 right, 2 WRONG, 1 UNSAFE, 1 missing`."""
+    return ", ".join(
+        f"{count} file{'s' * (count > 1)} {verdict}" if "import" in verdict else f"{count} {verdict}"
+        for verdict, count in counts(rows).items()
+    )
 
 
-def as_json(hand_ins: list[tuple[str, list[Row]]], exit_code: int) -> str:
-    """For graders: every hand-in with its rows, their columns and findings, and the exit code."""
+def as_json(submissions: list[tuple[str, list[Row]]], exit_code: int) -> str:
+    """For graders: every submission with its rows, their columns and findings, and the exit code."""
+    every = [row for _, rows in submissions for row in rows]
     contents = {
         "columns": COLUMNS,
         "exit_code": exit_code,
-        "hand_ins": [{"path": path, "rows": [_cleaned(row.as_dict()) for row in rows]} for path, rows in hand_ins],
+        "counts": counts(every),
+        "submissions": [{"path": path, "rows": [_cleaned(row) for row in rows]} for path, rows in submissions],
     }
     return json.dumps(contents, indent=2, allow_nan=False)
 
 
-def _cleaned(row: dict) -> dict:
-    del row["hints"], row["strict"]
-    return row
+def _cleaned(row: Row) -> dict:
+    contents = row.as_dict()
+    del contents["hints"], contents["strict"]
+    return contents | {"wrong": row.has("wrong"), "unsafe": row.has("unsafe")}
+
+
+class CsvFile:
+    """A file with a line for each class of many submissions, for a spreadsheet."""
+
+    def __init__(self, path):
+        # The mark at its beginning tells a spreadsheet that it is UTF-8.
+        self.file = open(path, "w", newline="", encoding="utf-8-sig")  # noqa: SIM115 (closed by close)
+        self.writer = csv.writer(self.file)
+        self.writer.writerow(["submission", "class", "verdict", "finding", "line"])
+
+    def write(self, path: str, rows: list[Row]) -> None:
+        self.writer.writerows([path, row.name, row.verdict, *first_finding(row)] for row in rows)
+        self.file.flush()
+
+    def close(self) -> None:
+        self.file.close()

@@ -1,7 +1,7 @@
-"""The worker process: runs a stranger's code and reports rows to its parent, a line of JSON each.
+"""The worker process: runs submitted code and reports rows to its parent, a line of JSON each.
 
-Started by gradcheck/isolation.py as a script. Before the stranger's first line runs, this process has given up the
-project's folder: its modules can satisfy no import of a hand-in. What the stranger prints goes nowhere.
+Started by gradcheck/subprocess_runner.py as a script. Before the first submitted line runs, this process has given up
+the project's folder: its modules can satisfy no import of a submission. What submitted code prints goes nowhere.
 """
 
 import faulthandler
@@ -26,16 +26,17 @@ def forget_the_project() -> None:
 # This script's own folder is on the path, the project's is not: change that for these imports alone.
 forget_the_project()
 sys.path.insert(0, ROOT)
-import numpy.random  # noqa: E402, F401 (now: a hand-in's own random.py must not come in between)
+import numpy.random  # noqa: E402, F401 (now: a submission's own random.py must not come in between)
 
-from gradcheck import handin  # noqa: E402
-from gradcheck.findings import Row  # noqa: E402
+from gradcheck import submission  # noqa: E402
+from gradcheck.loading import FolderFinder, stand_in_for_scipy  # noqa: E402
+from gradcheck.report_rows import Row  # noqa: E402
 
 forget_the_project()
 
 
 class Sink(io.TextIOWrapper):
-    """Where a stranger's prints go: counted, and dropped."""
+    """Where submitted prints go: counted, and dropped."""
 
     def __init__(self):
         super().__init__(open(os.devnull, "wb"), encoding="utf-8", errors="replace")  # noqa: SIM115 (as long as we run)
@@ -57,69 +58,49 @@ def limit_memory(megabytes: int) -> None:
         pass  # Windows has no such module, macOS refuses: there the time limit has to do
 
 
-def main() -> None:
-    request = json.loads(sys.stdin.buffer.read())
+def silence(trace_file: str) -> io.TextIOBase:
+    """What the rest of this process prints goes nowhere; the channel to the parent is returned."""
     channel = os.fdopen(os.dup(1), "w", encoding="ascii")
     nowhere = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(nowhere, descriptor)
-    sink = sys.stdout = sys.stderr = Sink()
-    sys.argv = [request["files"][0][1]]
+    sys.stdout = sys.stderr = Sink()
     sys.dont_write_bytecode = True
     warnings.simplefilter("ignore")
-    trace = open(request["trace"], "w", encoding="utf-8")  # noqa: SIM115 (until the end of the process)
-    faulthandler.enable(trace)
-    limit_memory(request["memory_limit"])
+    channel.trace = open(trace_file, "w", encoding="utf-8")  # noqa: SIM115 (until the end of the process)
+    faulthandler.enable(channel.trace)
+    return channel
 
+
+def main() -> None:
+    request = json.loads(sys.stdin.buffer.read())
+    channel, sink = silence(request["trace"]), sys.stdout
+    sys.argv = [request["files"][0][1]]
+    limit_memory(request["memory_limit"])
     process = os.getpid()
 
     def tell(**event) -> None:
-        if os.getpid() != process:  # a fork of the stranger's came back into our loop
+        if os.getpid() != process:  # a fork made by submitted code came back into our loop
             os._exit(1)
         channel.write(json.dumps(event) + "\n")
         channel.flush()
 
-    def begin(what: str, grace: float = 0.0) -> None:
-        faulthandler.dump_traceback_later(request["time_limit"] + grace, exit=True, file=trace)
+    def begin(what: str, grace: float) -> None:
+        faulthandler.dump_traceback_later(request["time_limit"] + grace, exit=True, file=channel.trace)
         sink.lines = 0
         tell(begin=what)
 
-    columns = request["columns"]
+    def tell_row(row: Row) -> None:
+        if sink.lines:
+            row.note("use", "prints while it computes", mistake="prints")
+        tell(row=row.as_dict())
+
     sys.path[:0] = request["folders"]
-    loaded = {}
-    for part, path in request["files"]:
-        file = os.path.basename(path)
-        both = [other for _, other in request["files"]].count(path) > 1
-        if path not in loaded:
-            begin(file, grace=2.0)  # the alarm in load comes first, where there is one
-            loaded[path] = handin.load(path, request["time_limit"])
-            error = loaded[path][1]
-            if error is not None and file not in request["done"]:
-                tell(row=handin.file_row(path, error, part).as_dict())
-        module, error = loaded[path]
-        relative = handin.imports_relatively(path)
-        for name, cls in handin.find(module, part, both).items():
-            if name in request["done"]:
-                continue
-            begin(name)
-            if cls is None and error is not None:
-                row = Row(name, file, verdict="not checked", hints={"part": part})
-                row.remark("import", f"{file} could not be imported")
-            else:
-                row = handin.check_class(part, file, name, cls, columns)
-            row.hints["part"] = part
-            if relative and cls is not None:
-                row.remark("use", f"{file} imports relatively (from .x import y): that needs a package around it")
-                row.close()
-                relative = False
-            if columns is None:
-                columns = row.hints.get("columns")
-            if sink.lines:
-                row.remark("use", "prints while it computes", mistake="prints")
-                row.close()
-            tell(row=row.as_dict())
+    sys.meta_path.insert(0, FolderFinder(request["folders"]))
+    stand_in_for_scipy()
+    submission.check_files(request, begin, tell_row)
     tell(end=True)
-    # Not sys.exit: threads and exit hooks of a stranger would run on.
+    # Not sys.exit: threads and exit hooks of submitted code would run on.
     os._exit(0)
 
 

@@ -1,5 +1,6 @@
-"""The benchmarks measure what they say: the limit's products, the peer without a library, the judge of the bars."""
+"""The benchmarks measure what they say, and their pages and README say what was measured."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -7,14 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import bars
-from benchmarks.bars import MET, MISSED, STRADDLES, UNKNOWN, Results
-from benchmarks.cases import CASES, LIMIT, ROOT, Case, settings_of
-from benchmarks.limit import LEARNING_RATE, Bare
-from benchmarks.ours import GivenOrder, Ours
-from benchmarks.peers import Textbook
+from benchmarks import compare, growth
+from benchmarks.cases import LOWER_BOUND, Case, read_rounds, write_rounds
+from benchmarks.implementations import NEGLIGIBLE_RATE, GivenOrder, LowerBound, Textbook, ThisProgram, settings_of
 from load_data import Dataset
 from run_mlp import build
+from training.command import ROOT
+from utils import FileError
+
+FOLDER = ROOT / "benchmarks"
 
 
 @pytest.fixture(scope="module")
@@ -26,31 +28,30 @@ def data():
 
 
 @pytest.mark.parametrize("hidden, batch_size", [((), 7), ((5,), 1), ((5,), 4), ((6, 3), 9)])
-def test_the_limit_makes_every_product_of_a_step_and_the_update(hidden, batch_size):
+def test_the_lower_bound_makes_every_product_of_a_step_and_the_update(hidden, batch_size):
     case = Case(hidden, batch_size, 1)
-    bare = Bare(case.widths, batch_size)
-    params = bare.params.copy()
-    bare.steps(1)
-    for x, W, output in bare.forward:
+    bound = LowerBound(case)
+    params = bound.params.copy()
+    bound.steps(1)
+    for x, W, output in bound.forward:
         np.testing.assert_allclose(output, x @ W, rtol=1e-4, atol=1e-4)
-    gradients = [(x, grad, out) for x, grad, out in bare.backward if out.base is bare.grads]
+    gradients = [(x, grad, out) for x, grad, out in bound.backward if out.base is bound.grads]
     assert [out.shape for _, _, out in gradients] == [(a, b) for a, b in zip(case.widths, case.widths[1:])]
-    assert [out.shape for _, _, out in bare.backward if out.base is None] == [(batch_size, width) for width in hidden]
+    assert [out.shape for _, _, out in bound.backward if out.base is None] == [(batch_size, width) for width in hidden]
     for x, grad, out in gradients:
-        np.testing.assert_allclose(out, LEARNING_RATE * (x @ grad), rtol=1e-3, atol=1e-12)
-    assert bare.params.size == case.parameters == build(settings_of(case), 784, 10)[0].params.size
-    np.testing.assert_array_equal(bare.params, params - bare.grads)
+        np.testing.assert_allclose(out, NEGLIGIBLE_RATE * (x @ grad), rtol=1e-3, atol=1e-12)
+    assert bound.params.size == case.parameters == build(settings_of(case), 784, 10)[0].params.size
+    np.testing.assert_array_equal(bound.params, params - bound.grads)
 
 
 def test_the_textbook_loop_computes_what_ours_does(data):
     case, order = Case((20, 20), 10, 30), np.random.default_rng(1).permutation(300)
-    ours, theirs = Ours(data), Textbook(data)
+    ours, theirs = ThisProgram(data), Textbook(data)
     for each in (ours, theirs):
         each.prepare(case)
     before = [array.copy() for array in ours.weights()]
     for each in (ours, theirs):
         each.train(order)
-    ours.release_threads()
     change = max(abs(a - b).max() for a, b in zip(ours.weights(), before))
     assert change > 1e-4
     for our, their in zip(ours.weights(), theirs.weights()):
@@ -62,39 +63,45 @@ def test_a_given_order_is_the_one_that_is_trained():
     assert GivenOrder(order).permutation(3) is order
 
 
-@pytest.mark.parametrize(
-    "values, bound, at_least, verdict",
-    [
-        ([3.1, 3.2, 2.9], 3.0, True, MET),
-        ([2.9, 2.8, 3.1], 3.0, True, STRADDLES),
-        ([2.9, 2.8, 2.7], 3.0, True, MISSED),
-        ([1.2, 1.1, 1.9], 1.3, False, MET),
-        ([1.4, 1.2, 1.9], 1.3, False, STRADDLES),
-        ([1.4, 1.5, 1.9], 1.3, False, MISSED),
-        ([], 1.3, False, UNKNOWN),
-    ],
-)
-def test_a_bar_is_judged_by_its_median_and_its_best_round(values, bound, at_least, verdict):
-    assert bars.judge(values, bound, at_least) == verdict
+def test_ratios_are_taken_within_a_round():
+    seconds = {"ours": [1.0, 4.0], "torch": [2.0, 4.0], LOWER_BOUND: [0.5, 3.0]}
+    assert compare.ratios(seconds, "torch") == [2.0, 1.0]
+    assert compare.ratios(seconds, LOWER_BOUND) == [0.5, 0.75]
+    assert compare.ratios(seconds, "jax") == []
 
 
-def test_a_bar_for_several_cases_is_as_good_as_its_worst():
-    one, two = (case.name for case in CASES if case.size == "batch 10")
-    seconds = {
-        1: {one: {"ours": [1.0, 1.0], "torch": [4.0, 4.1], LIMIT: [0.7, 0.7]}, two: {"ours": [1.0], "torch": [2.0]}}
-    }
-    verdicts = {v.what: v for v in bars.verdicts(Results(seconds, {}, {}, {}, {}, {}, []))}
-    assert verdicts["against PyTorch eager, batch 10"].verdict == MISSED
-    assert two in verdicts["against PyTorch eager, batch 10"].measured
-    assert verdicts["share of the limit, batch 10"].verdict == MET
-    assert verdicts["against JAX jit + scan, batch 10"].verdict == UNKNOWN
+def test_rounds_are_kept_as_they_were_and_damage_is_named(tmp_path):
+    rounds = {"seconds": {"1": {"a, b": {"ours": [1e-05, 0.25]}}}, "left_out": ["no Ω"]}
+    write_rounds(tmp_path / "a.json", rounds)
+    assert read_rounds(tmp_path / "a.json") == rounds
+    (tmp_path / "a.json").write_text("{")
+    for name in ("a.json", "none.json"):
+        with pytest.raises(FileError, match=name):
+            read_rounds(tmp_path / name)
 
 
-@pytest.mark.parametrize("command", ["compare.py", "growth.py"])
-@pytest.mark.parametrize("wrong", [["--rounds", "0"], ["--rounds", "many"], ["fast"]])
-def test_wrong_usage_is_one_sentence(command, wrong):
-    process = subprocess.run(
-        [sys.executable, Path("benchmarks") / command, *wrong], cwd=ROOT, capture_output=True, text=True
-    )
-    assert process.returncode == 2
-    assert len(process.stderr.splitlines()) == 1 and command in process.stderr
+@pytest.mark.parametrize(("module", "page"), [(compare, "RESULTS.md"), (growth, "GROWTH.md")])
+def test_a_page_is_what_its_rounds_say(module, page):
+    rounds = json.loads((FOLDER / f"{module.__name__.split('.')[1]}.json").read_text(encoding="utf-8"))
+    assert (FOLDER / page).read_text(encoding="utf-8") == module.page(rounds)
+
+
+def test_the_sentence_of_the_readme_is_what_the_rounds_say():
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert compare.in_a_sentence(read_rounds(FOLDER / "compare.json")) in readme
+
+
+COMMANDS = sorted(path.name for path in FOLDER.glob("*.py") if "run_command(main)" in path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_says_what_it_measures_and_refuses_what_it_does_not_know(command):
+    def run(flag):
+        return subprocess.run(
+            [sys.executable, Path("benchmarks") / command, flag], cwd=ROOT, capture_output=True, text=True
+        )
+
+    assert run("--help").returncode == 0 and len(run("--help").stdout) > 150
+    wrong = run("--fast")
+    assert wrong.returncode == 2
+    assert len(wrong.stderr.splitlines()) == 1 and command.removesuffix(".py") in wrong.stderr

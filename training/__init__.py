@@ -2,6 +2,7 @@
 
 settings.py    every setting in one table: its flag, range, default and help; the name of a run
 flags.py       the command line of run_mlp.py
+epochs.py      what an epoch trains on: images, learning rates; when it stops early
 run.py         a run: its files, from the first row to the end
 folder.py      where a run and its picture go; the lock
 resume.py      reopening a run that was stopped

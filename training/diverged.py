@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from layers import Linear
+from layers import Linear, flatten
 from solve_net import BLOCK, test_net, train_net
+from training.epochs import rates_of, split
 from utils import Diverged
 
 
@@ -22,8 +23,9 @@ def first_non_finite(model, loss, rng, settings: dict, data, epoch: int) -> str:
     try:
         if epoch == 0:
             test_net(model, loss, data.test_images, data.test_labels, BLOCK)
-        inputs, labels = data.train_images, data.train_labels
-        train_net(model, loss, settings, inputs, labels, settings["batch_size"], settings["disp_freq"], rng)
+        images = split(settings, data)
+        sizes, rates = (settings["batch_size"], settings["disp_freq"]), rates_of(settings, images, epoch + 1)
+        train_net(model, loss, settings, images.train, images.train_labels, *sizes, rng, rates=rates)
         test_net(model, loss, data.test_images, data.test_labels, BLOCK)
     except NotFinite as error:
         return f"the first non-finite value was in {error}, after {len(steps)} iterations of epoch {epoch + 1}"
@@ -34,9 +36,9 @@ def first_non_finite(model, loss, rng, settings: dict, data, epoch: int) -> str:
 
 def _wrap(model, loss) -> list:
     """Make every method of the step raise NotFinite for what it computes; return a list that grows with each step."""
-    steps = []
-    names = [f"{layer.name} (layer {number} of {len(model.layers)})" for number, layer in enumerate(model.layers, 1)]
-    for layer, name in zip(model.layers, names):
+    steps, layers = [], list(flatten(model.layers))
+    names = [f"{layer.name} (layer {number} of {len(layers)})" for number, layer in enumerate(layers, 1)]
+    for layer, name in zip(layers, names):
         layer.forward = _checked(layer.forward, f"the output of {name}", lambda output: [output])
         if isinstance(layer, Linear):
             layer.backward_parameters = _checked(
@@ -48,9 +50,11 @@ def _wrap(model, loss) -> list:
 
     def step(config: dict) -> None:
         update(config)
-        for layer, name in zip(model.layers, names):
-            if isinstance(layer, Linear) and not np.isfinite(layer.params).all():
+        for layer, name in zip(layers, names):
+            if not np.isfinite(layer.params).all():
                 raise NotFinite(f"the weights of {name}")
+            if not np.isfinite(layer.state).all():
+                raise NotFinite(f"the running statistics of {name}")
         steps.append(None)
 
     model.update = step

@@ -6,18 +6,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from training.epochs import Best
 from utils import FileError
 
 
 class Row(NamedTuple):
     """A row of metrics.csv."""
 
-    split: str  # train or test
+    split: str  # train, valid or test
     epoch: int  # from 1; the evaluation before training is epoch 0
     iteration: int  # updates since training began
     loss: float  # mean per sample
     accuracy: float  # a fraction
     seconds: float  # since training began
+    learning_rate: float | None = None  # of the last step of a train row
 
 
 HEADER = list(Row._fields)
@@ -30,7 +32,7 @@ def read_metrics(path) -> list[Row]:
         raise FileError(f"{path} is in UTF-16: save it as UTF-8")
     lines = content.decode("utf-8-sig", errors="replace").splitlines()
     header = lines[0] if lines else ""
-    if header.split(",") != HEADER:
+    if header.split(",") not in (HEADER, HEADER[:-1]):  # runs made before there were schedules have no learning_rate
         raise FileError(f"{path} is not a metrics.csv: its first line is {header[:80]!r}, not {','.join(HEADER)!r}")
     rows = []
     for number, line in enumerate(lines[1:], 2):
@@ -43,10 +45,11 @@ def read_metrics(path) -> list[Row]:
 
 
 def _row(cells: list[str]) -> Row:
-    split, epoch, iteration, loss, accuracy, seconds = cells
-    if split not in ("train", "test"):
+    split, epoch, iteration, loss, accuracy, seconds, *rate = cells
+    if split not in ("train", "valid", "test") or len(rate) > 1:
         raise ValueError
-    return Row(split, int(epoch), int(iteration), float(loss), float(accuracy), float(seconds))
+    numbers = int(epoch), int(iteration), float(loss), float(accuracy), float(seconds)
+    return Row(split, *numbers, float(rate[0]) if rate and rate[0] else None)
 
 
 def csv_line(values) -> bytes:
@@ -60,7 +63,7 @@ class RowList:
     """A log for run_mlp.fit that keeps the rows, and passes rows and epochs on."""
 
     def __init__(self, on_row: Callable | None, on_epoch: Callable):
-        self.rows, self.on_row, self.end_of_epoch = [], on_row, on_epoch
+        self.rows, self.on_row, self.end_of_epoch, self.best = [], on_row, on_epoch, Best()
 
     def row(self, row: Row) -> None:
         self.rows.append(row._replace(seconds=round(row.seconds, 3)))

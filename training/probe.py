@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from layers import Linear
+from layers import Dropout, Residual, flatten
 from load_data import normalise
 from training.metrics import csv_line
 from utils import FileError, atomic_write, onehot_encoding
@@ -20,35 +20,52 @@ class ProbeRow(NamedTuple):
     epoch: int
     layer: int  # position in the network, from 0
     name: str
-    delta: float  # Linear: RMS over units and images of dE/d(output) for one image's own loss
-    gradient: float  # Linear: length of the gradient of W and b
-    weights: float  # Linear: length of W and b
+    delta: float  # with parameters: RMS over units and images of dE/d(output) for one image's own loss
+    gradient: float  # with parameters: length of their gradient
+    weights: float  # with parameters: their length
     slope: float  # activation: mean |dy/dx| over units and images
     flat_units: float  # activation: share of units with |dy/dx| < 0.01 on every image: dead or saturated
 
 
+@np.errstate(over="ignore", invalid="ignore")  # as train_net: what diverges is said elsewhere
 def probe(epoch: int, model, loss, images: np.ndarray, labels: np.ndarray) -> list[ProbeRow]:
-    """Measure every layer for the first 1,000 of these images (uint8 pixels) and labels. Changes no weight.
+    """Measure every layer for the first 1,000 of these images (uint8 pixels) and labels, in training mode.
 
-    It leaves the gradients of those images in the network, which the next step writes over.
+    Changes no weight, no state and no random stream. It leaves the gradients of those images in the network, which the
+    next step overwrites.
     """
+    layers = list(flatten(model.layers))
+    masks = next((layer.rng for layer in layers if isinstance(layer, Dropout)), None)
+    before = model.state.copy(), masks and masks.bit_generator.state
+    model.training = True
     output = model.forward(normalise(images[:IMAGES]))
-    count = len(output)
     grad = loss.backward(output, onehot_encoding(labels[:IMAGES], output.shape[1], output.dtype))
     rows = []
-    for position in reversed(range(len(model.layers))):
-        layer = model.layers[position]
-        if isinstance(layer, Linear):
-            delta = count * float(np.sqrt(np.mean(grad * grad)))
-            grad = layer.backward(grad)
-            sizes = delta, float(np.linalg.norm(layer.grads)), float(np.linalg.norm(layer.params))
-            rows.append(ProbeRow(epoch, position, layer.name, *sizes, float("nan"), float("nan")))
-        else:
-            slope = np.abs(layer.backward(np.ones_like(grad)))
-            shares = float(slope.mean()), float((slope < FLAT).all(axis=0).mean())
-            rows.append(ProbeRow(epoch, position, layer.name, float("nan"), float("nan"), float("nan"), *shares))
-            grad = layer.backward(grad)
+    _measure(model.layers, grad, [epoch, len(layers)], rows)
+    model.state[:] = before[0]
+    if masks is not None:
+        masks.bit_generator.state = before[1]
     return rows[::-1]
+
+
+def _measure(layers, grad: np.ndarray, place: list[int], rows: list[ProbeRow]) -> np.ndarray:
+    """Send grad backward through these layers; a row for each, the last layer first. place: epoch, position above."""
+    for layer in reversed(layers):
+        delta = gradient = weights = slope = flat = float("nan")
+        if isinstance(layer, Residual):
+            grad = grad + _measure(layer.layers, grad, place, rows)
+        elif layer.params.size:
+            delta = len(grad) * float(np.sqrt(np.mean(grad * grad)))
+            grad = layer.backward(grad)
+            gradient, weights = float(np.linalg.norm(layer.grads)), float(np.linalg.norm(layer.params))
+        else:
+            if not isinstance(layer, Dropout):
+                slopes = np.abs(layer.backward(np.ones_like(grad)))
+                slope, flat = float(slopes.mean()), float((slopes < FLAT).all(axis=0).mean())
+            grad = layer.backward(grad)
+        place[1] -= 1
+        rows.append(ProbeRow(place[0], place[1], layer.name, delta, gradient, weights, slope, flat))
+    return grad
 
 
 def append_probe_rows(path: Path, rows: list[ProbeRow]) -> None:

@@ -9,21 +9,21 @@ from utils import LOG_INFO
 
 
 class Progress:
-    """Shows each row of a run: on a bar on stderr if that is a terminal or a notebook, as lines on stdout if it is not.
+    """Shows each row of a run: on a bar on stderr on a terminal or in a notebook, else as lines on stdout.
 
     images: in the training set. epoch: the one after which the run begins.
     """
 
     def __init__(self, settings: dict, images: int, epoch: int, quiet: bool):
         self.per_epoch = math.ceil(images / settings["batch_size"])
-        notebook = "ipykernel" in sys.modules
-        self.lines = not (quiet or notebook or sys.stdout is None or sys.stdout.isatty())
+        terminal = all(stream is not None and stream.isatty() for stream in (sys.stdout, sys.stderr))
         self.epoch, self.bar = None, None
-        if not quiet and sys.stderr is not None and (notebook or sys.stderr.isatty()):
+        if not quiet and (terminal or "ipykernel" in sys.modules):
             from tqdm import tqdm
 
             total = settings["max_epoch"] * self.per_epoch
             self.bar = tqdm(total=total, initial=epoch * self.per_epoch, unit="step", dynamic_ncols=True)
+        self.lines = self.bar is None and not quiet
 
     def show(self, row: Row) -> None:
         if self.lines and row.split == "train":
@@ -32,8 +32,9 @@ class Progress:
             iteration = row.iteration - (row.epoch - 1) * self.per_epoch
             LOG_INFO(f"  Training iter {iteration}, batch loss {row.loss:.4f}, batch acc {row.accuracy:.4f}")
         elif self.lines:
-            LOG_INFO(f"Testing @ {row.epoch} epoch...")
-            LOG_INFO(f"    Testing, total mean loss {row.loss:.5f}, total acc {row.accuracy:.5f}")
+            doing = {"valid": "Validating", "test": "Testing"}[row.split]
+            LOG_INFO(f"{doing} @ {row.epoch} epoch...")
+            LOG_INFO(f"    {doing}, total mean loss {row.loss:.5f}, total acc {row.accuracy:.5f}")
         self.epoch = row.epoch
         if self.bar is not None:
             self.bar.set_postfix_str(f"{row.split} loss {row.loss:.4f} acc {row.accuracy:.2%}", refresh=False)
@@ -44,17 +45,24 @@ class Progress:
             self.bar.close()
 
 
-def summary(rows: list[Row], folder: Path, picture: Path | None) -> str:
-    """Return three lines: accuracies on the test set, time, and where the run and its picture are."""
-    tests = [row for row in rows if row.split == "test"]
-    best = max(tests, key=lambda row: row.accuracy)
-    last, steps, seconds = tests[-1], rows[-1].iteration, rows[-1].seconds
-    return (
-        f"test accuracy {last.accuracy:.2%} after epoch {last.epoch}, "
-        f"best {best.accuracy:.2%} after epoch {best.epoch}\n"
-        f"time {seconds:.1f} s, {steps:,} steps of {seconds / max(steps, 1) * 1e6:.0f} µs with everything\n"
-        f"run {shown(folder)}" + (f", curves {shown(picture)}" if picture else "")
-    )
+def summary(rows: list[Row], folder: Path, picture: Path | None, finished: bool, kept_epoch: int | None = None) -> str:
+    """Return the lines at the end: accuracies on the test set, time, and where the run and its picture are.
+
+    kept_epoch: the one whose weights patience kept; the last epoch's are kept if it is None.
+    """
+    tests = {row.epoch: row.accuracy for row in rows if row.split == "test"}
+    steps, seconds, lines = rows[-1].iteration, rows[-1].seconds, []
+    if kept_epoch in tests:
+        lines = [f"test accuracy {tests[kept_epoch]:.2%} after epoch {kept_epoch}, chosen by the validation loss"]
+    elif tests:
+        last, best = max(tests), max(tests, key=tests.get)
+        lines = [f"test accuracy {tests[last]:.2%} after epoch {last}" + (", final" if finished else "")]
+        if tests[best] > tests[last]:
+            lines[0] += f" (best {tests[best]:.2%} after epoch {best}: chosen on the test set, no honest result)"
+    each = f" of {seconds / steps * 1e6:.0f} µs with everything" if steps else ""
+    lines.append(f"time {seconds:.1f} s, {steps:,} steps{each}")
+    lines.append(f"run {shown(folder)}" + (f", curves {shown(picture)}" if picture else ""))
+    return "\n".join(lines)
 
 
 def shown(path: Path) -> str:

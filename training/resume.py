@@ -41,7 +41,8 @@ def reopen(folder: Path, settings: dict, data) -> Checkpoint | None:
         raise UsageError(
             f"max_epoch is {settings['max_epoch']}, but {folder} has completed {last.epoch} epochs: give more"
         )
-    if settings["max_epoch"] > last.epoch and last.epoch % settings["test_epoch"] and evaluated:
+    due = last.epoch % settings["test_epoch"] == 0 or last.best_epoch == last.epoch
+    if evaluated and not due and settings["max_epoch"] > last.epoch:
         # It was evaluated only because it was to end here. The checkpoint first: it must never count too many.
         last = last._replace(rows=last.rows - 1)
         save_checkpoint(folder / "checkpoint.npz", last)
@@ -72,5 +73,5 @@ def identity(data) -> dict:
 
 def same_data(one: dict, other: dict) -> bool:
     """Whether two identities are of the same data, whatever its files are called."""
-    hashes = [sorted((each["sha256"] or {}).values()) for each in (one, other)]
+    hashes = [list((each["sha256"] or {}).values()) for each in (one, other)]  # always in load_data's order of parts
     return one["images"] == other["images"] and hashes[0] == hashes[1]

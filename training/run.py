@@ -15,9 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
-from training.checkpoint import Checkpoint, save_checkpoint
+from training.checkpoint import save_checkpoint, take_checkpoint
 from training.command import ROOT, in_words, say
 from training.diverged import first_non_finite
+from training.epochs import Best, split
 from training.folder import atomic_bytes, folder_of_pictures, lock_folder, names, new_folder, read_json, write_json
 from training.machine import made_with
 from training.metrics import HEADER, Row, csv_line
@@ -41,10 +42,11 @@ class Run:
     def __init__(self, settings: dict, options: argparse.Namespace, data, model, loss, rng: np.random.Generator):
         self.settings, self.options, self.data = settings, options, data
         self.model, self.loss, self.rng = model, loss, rng
-        self.folder, self.code = options.resume, 0
+        self.folder, self.code, self.trained = options.resume, 0, False  # trained: to its end
         self.start_epoch = self.rows = 0  # rows: how many metrics.csv has
+        self.best = Best()
         self.seconds = 0.0  # of training before this process
-        self.lock = self.metrics = self.progress = self.last = None
+        self.lock = self.metrics = self.progress = self.last = self.latest = None
 
     # ---- beginning
 
@@ -57,7 +59,8 @@ class Run:
             else:
                 self.folder, self.lock = new_folder(self.settings, self.options)
             self._cut_probes()
-            if self.start_epoch < self.settings["max_epoch"]:
+            ended = self.best.is_over(self.start_epoch, self.settings["patience"])  # patience has ended it
+            if self.start_epoch < self.settings["max_epoch"] and not ended:
                 self._write_config()
             elif not self.options.quiet:
                 print(f"{self.folder.name} has completed its {self.start_epoch} epochs: nothing is left to train")
@@ -67,7 +70,7 @@ class Run:
                 atomic_bytes(self.folder / "metrics.csv", csv_line(HEADER))
             # A row at a time goes to the system: a killed process loses none.
             self.metrics = open(self.folder / "metrics.csv", "ab", buffering=0)
-            images = len(self.data.train_images)
+            images = len(split(self.settings, self.data).train)
             self.progress = Progress(self.settings, images, self.start_epoch, self.options.quiet)
             return self
         except BaseException:
@@ -78,7 +81,7 @@ class Run:
         """Continue from the last checkpoint, if there is one."""
         self.last = reopen(self.folder, self.settings, self.data)
         if self.last is not None:
-            self.last.restore(self.model, self.rng, self.folder / "checkpoint.npz")
+            self.last.restore(self.model, self.rng, self.best, self.folder / "checkpoint.npz")
             self.start_epoch, self.rows, self.seconds = self.last.epoch, self.last.rows, self.last.seconds
 
     def _clear_temporary_files(self) -> None:
@@ -126,20 +129,20 @@ class Run:
         if epoch in self.options.probe:
             looked = probe(epoch, self.model, self.loss, self.data.train_images, self.data.train_labels)
             append_probe_rows(self.folder / "probe.csv", looked)
-        arrays = self.model.params.copy(), self.model.velocity.copy()
-        seconds = self.latest.seconds if epoch else 0.0
-        rng = self.rng.bit_generator.state
-        self.last = Checkpoint(self.settings, identity(self.data), epoch, self.rows, seconds, rng, *arrays)
+        counts = {"epoch": epoch, "rows": self.rows, "seconds": self.latest.seconds if epoch else 0.0}
+        known = identity(self.data)
+        self.last = take_checkpoint(self.model, self.rng, self.best, self.settings, known, **counts)
         if epoch:
             save_checkpoint(self.folder / "checkpoint.npz", self.last)
 
     # ---- the end
 
     def __exit__(self, kind, error, traceback) -> bool:
-        message = ""
+        message, self.trained = "", error is None
         with without_interrupts():
             if isinstance(error, Diverged):
                 self.code, message = error.exit_code, f"training diverged in epoch {self.latest.epoch}: {error}"
+                self.last.restore(self.model, self.rng, self.best, self.folder)
             elif isinstance(error, KeyboardInterrupt):
                 self.code, message = 130, self._interrupted()
             elif isinstance(error, OSError):
@@ -161,23 +164,24 @@ class Run:
 
     def _save_model(self) -> None:
         """The weights of this moment, or those of the last completed epoch if these are not finite."""
-        if self.last is not None and not np.isfinite(self.model.params).all():
-            self.last.restore(self.model, self.rng, self.folder)
-        self.model.save(self.folder / "model.npz")
+        finite = np.isfinite(self.model.params).all() and np.isfinite(self.model.state).all()
+        if self.last is not None and not finite:
+            self.last.restore(self.model, self.rng, self.best, self.folder)
+        self.model.save(self.folder / "model.npz", self.data.classes)
 
     def _interrupted(self) -> str:
         if not self.rows:
-            return "interrupted before training: no run is kept"
-        return (
-            f"interrupted in epoch {self.last.epoch + 1}: the model and the curves so far are kept; "
-            f"resume with: {self._resume_command()}"
-        )
+            kept = f"{self.folder} begins anew" if self.options.resume else "no run is kept"
+            return f"interrupted before training: {kept}"
+        epoch = self.latest.epoch if self.latest else self.start_epoch + 1
+        message = f"interrupted in epoch {max(epoch, 1)}: the model and the curves so far are kept"
+        return message + ("" if self.options.dry_run else f"; resume with: {self._resume_command()}")
 
     def _refused(self, error: OSError) -> str:
         """The system refused to read or write."""
         if not self.folder.exists():
             return f"{self.folder} was deleted or moved while it was trained: nothing more can be saved there"
-        kept = f"; then resume with: {self._resume_command()}" if self.rows else ""
+        kept = f"; then resume with: {self._resume_command()}" if self.rows and not self.options.dry_run else ""
         return f"{in_words(error)}: make room or give access{kept}"
 
     def _resume_command(self) -> str:
@@ -187,8 +191,7 @@ class Run:
         return shlex.join(map(str, words))
 
     def _advice(self) -> str:
-        """Where the first non-finite value was, and what to try."""
-        self.last.restore(self.model, self.rng, self.folder)
+        """Where the first non-finite value was, and what to try. The model is back at its last completed epoch."""
         try:
             first = first_non_finite(self.model, self.loss, self.rng, self.settings, self.data, self.last.epoch)
         except KeyboardInterrupt:
@@ -196,7 +199,7 @@ class Run:
         rate, std, margin = (self.settings[key] for key in ("learning_rate", "init_std", "margin"))
         if rate * self.settings["weight_decay"] >= 1:  # each step then turns the weights round, or more
             better = f"try a smaller weight_decay than {self.settings['weight_decay']:g}"
-        elif self.latest.epoch:
+        elif self.latest.epoch and std <= 1e6:
             better = f"try {rate / 10:g}"
         elif margin > 1e6 and self.settings["loss"] == "HingeLoss":
             better = f"try a smaller margin than {margin:g}"
@@ -227,7 +230,9 @@ class Run:
         """
         config, plots = read_json(self.folder / "config.json"), folder_of_pictures(self.options)
         own = ROOT / config["picture"] if isinstance(config.get("picture"), str) else None
-        if own is not None and own.parent.resolve() == plots.resolve():
+        # A copied folder brings the picture of the run that it was copied from.
+        ours = own is not None and (own.stem == self.folder.name or own.stem.startswith(f"{self.folder.name}-"))
+        if ours and own.parent.resolve() == plots.resolve():
             atomic_bytes(own, content)
             return own
         for path in names(plots.resolve() / self.folder.name, ".png"):
@@ -261,7 +266,7 @@ def without_interrupts():
 
 def remarks(settings: dict, data) -> list[str]:
     """What the user should know of this data before it trains."""
-    found, samples = [], len(data.train_images)
+    found, samples = [], len(split(settings, data).train)
     if data.classes != list(range(len(data.classes))):
         found.append(
             f"the labels {data.classes[0]} to {data.classes[-1]} are numbered in order: "

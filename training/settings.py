@@ -1,6 +1,7 @@
 """The settings of a run, in one table: parser, checks, run name, config.json and docs/settings.md come from it.
 
-To add a setting: one row here, and one line in `config` of run_mlp.py.
+To add a setting: one row here and one line in `config` of run_mlp.py; then print docs/settings.md again, and let
+tests/training/test_settings.py draw values for it.
 """
 
 import difflib
@@ -19,6 +20,8 @@ from training.command import ROOT
 from utils import FileError, UsageError
 
 ACTIVATIONS = ("None", "Relu", "Sigmoid", "Gelu")
+INITS = ("normal", "xavier", "he")
+SCHEDULES = ("constant", "cosine", "one-cycle")
 LOSSES = ("EuclideanLoss", "SoftmaxCrossEntropyLoss", "HingeLoss")
 
 # Below this many multiply-adds in the largest product a second core gains less than a fifth (benchmarks/threads.py).
@@ -75,12 +78,22 @@ def path(value) -> str:
     return text
 
 
+def yes_or_no(value) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError
+    return value
+
+
+def images(value) -> int | str:
+    return "all" if value == "all" else whole(1)(value)
+
+
 def threads(value) -> int | str:
     return "auto" if value == "auto" else whole(1, 10_000)(value)
 
 
 class Setting(NamedTuple):
-    """A row of the table. named: "always" in a run's name, "changed" if it is not the default, or "never"."""
+    """A row of the table. named: "always" in a run's name, or "changed": only if it is not the default."""
 
     key: str
     default: Any
@@ -94,8 +107,8 @@ class Setting(NamedTuple):
 
 # fmt: off
 SETTINGS = {row.key: row for row in (
-    Setting("learning_rate", 1e-2, ("-lr", "--learning-rate"), "RATE", number(lambda x: x > 0), "a number above 0",
-            "size of an SGD step", "always"),
+    Setting("learning_rate", 1e-2, ("-lr", "--learning-rate"), "RATE", number(lambda x: x >= 1e-37),
+            "a number from 1e-37", "size of an SGD step", "always"),
     Setting("weight_decay", 0.0, ("-w", "--weight-decay"), "X", number(lambda x: x >= 0), "a number from 0",
             "weight decay (L2) coefficient, also applied to biases", "always"),
     Setting("momentum", 0.0, ("--momentum",), "M", number(lambda x: 0 <= x < 1), "a number from 0 to below 1",
@@ -119,10 +132,28 @@ SETTINGS = {row.key: row for row in (
             "a number from 0 to 1e37 (float32)", "standard deviation of the initial weights"),
     Setting("seed", 0, ("--seed",), "N", whole(0), "a whole number from 0",
             "seed of the initial weights and of the order of the samples", "always"),
-    Setting("data_dir", "data", ("--data-dir",), "FOLDER", path, "the path of a folder",
-            "folder of the four data files, gzip or plain"),
+    Setting("data_dir", "data", ("--data-dir",), "FOLDER", path, "the path of a folder or an .npz",
+            "folder of the four data files, gzip or plain, or an .npz as Keras saves MNIST"),
     Setting("threads", "auto", ("--threads",), "N", threads, "auto or a whole number from 1 to 10000",
             "threads of the matrix products, or auto: one for a small network"),
+    Setting("init", "normal", ("--init",), "NAME", choice(INITS), f"one of {', '.join(INITS)}",
+            "initial weights: normal (init_std), xavier (Glorot and Bengio 2010) or he (He et al. 2015)"),
+    Setting("dropout", 0.0, ("--dropout",), "RATE", number(lambda x: 0 <= x < 1), "a number from 0 to below 1",
+            "fraction of the hidden units set to 0 in each training step"),
+    Setting("batch_norm", False, ("--batch-norm",), "", yes_or_no, "True or False",
+            "batch normalisation before each activation"),
+    Setting("residual", False, ("--residual",), "", yes_or_no, "True or False",
+            "residual connection around every hidden block whose widths agree"),
+    Setting("schedule", "constant", ("--schedule",), "NAME", choice(SCHEDULES), f"one of {', '.join(SCHEDULES)}",
+            "learning rate over the run: constant, cosine, or one-cycle (linear warm-up, then cosine to 0)"),
+    Setting("warmup", 0.1, ("--warmup",), "FRACTION", number(lambda x: 0 <= x <= 1), "a number from 0 to 1",
+            "fraction of the steps that one-cycle warms up in"),
+    Setting("train_images", "all", ("--train-images",), "N", images, "all or a whole number from 1",
+            "train on the first N training images"),
+    Setting("validation", 0, ("--validation",), "N", whole(0), "a whole number from 0",
+            "hold out the last N training images for validation"),
+    Setting("patience", 0, ("--patience",), "N", whole(0), "a whole number from 0",
+            "stop when the validation loss has not improved for N epochs, and keep the best weights; 0 for never"),
 )}
 # fmt: on
 
@@ -151,7 +182,21 @@ def resolve(config: dict, given: dict | None = None) -> dict:
         if settings["activation"] != "None" and "activation" in (given or {}):
             raise UsageError(f"activation {settings['activation']} has no hidden layer to follow: leave it out")
         settings["activation"] = "None"
+    _check_together(settings, given or {})
     return {key: settings[key] for key in SETTINGS}
+
+
+def _check_together(settings: dict, given: dict) -> None:
+    """UsageError for settings that say nothing, or contradict each other, together."""
+    for key in ("dropout", "batch_norm", "residual"):
+        if settings[key] and not settings["hidden"]:
+            raise UsageError(f"{key} is {settings[key]}, but there is no hidden layer: leave it out")
+    if settings["init"] != "normal" and "init_std" in given and settings["init_std"] != DEFAULTS["init_std"]:
+        raise UsageError(f"init {settings['init']} sets the standard deviation itself: leave init_std out")
+    if settings["patience"] and not settings["validation"]:
+        raise UsageError("patience needs validation images: give --validation N, such as 10000")
+    if settings["warmup"] != DEFAULTS["warmup"] and settings["schedule"] != "one-cycle":
+        raise UsageError(f"warmup belongs to schedule one-cycle, but schedule is {settings['schedule']}")
 
 
 def read_config(path: Path) -> dict:
@@ -186,6 +231,7 @@ def run_name(settings: dict) -> str:
     for key, row in SETTINGS.items():
         if row.named == "changed" and settings[key] != row.default:
             value = _folder_name(settings[key]) if key == "data_dir" else str(settings[key])
+            value = "" if settings[key] is True else value
             parts.append(key + re.sub(r"[^\w.+-]", lambda found: quote(found[0], safe="", errors="replace"), value))
     name = "_".join(parts)
     encoded = os.fsencode(name)

@@ -4,13 +4,28 @@ import numpy as np
 import pytest
 from helpers import ACTIVATIONS, central_difference, kink_distance, make_network, one_hot
 
-from layers import Gelu, Linear, Relu, Sigmoid
+from layers import BatchNorm, Dropout, Gelu, Linear, Relu, Residual, Sigmoid
 from loss import EuclideanLoss, HingeLoss, SoftmaxCrossEntropyLoss
 
 SAMPLES, PIXELS, CLASSES = 6, 12, 5
 # A small margin: some classes violate it and some do not, so both sides of the hinge are seen.
 LOSSES = (EuclideanLoss("loss"), SoftmaxCrossEntropyLoss("loss"), HingeLoss("loss", margin=1.5))
-LAYERS = (Relu("act"), Sigmoid("act"), Gelu("act"), Linear("fc", 4, 3, 0.7, np.random.default_rng(1), np.float64))
+
+
+class SameMask(Dropout):
+    """A Dropout that drops the same numbers every time."""
+
+    def forward(self, input):
+        self.rng = np.random.default_rng(9)
+        return super().forward(input)
+
+
+def linear(in_num: int, out_num: int) -> Linear:
+    return Linear("fc", in_num, out_num, 0.7, np.random.default_rng(1), np.float64)
+
+
+LAYERS = (Relu("act"), Sigmoid("act"), Gelu("act"), SameMask("drop", 0.4), BatchNorm("bn", 4, dtype=np.float64))
+LAYERS += (Residual("res", linear(4, 6), Sigmoid("act"), linear(6, 4)), Residual("res"), linear(4, 3))
 
 
 def named(thing) -> str:
@@ -73,16 +88,6 @@ def test_a_layer_passes_back_the_slope_with_respect_to_its_input(layer):
     assert_same_gradient(analytic, central_difference(lambda: float((upstream * layer.forward(input)).sum()), input))
 
 
-def test_a_linear_layer_writes_the_slopes_with_respect_to_its_parameters():
-    layer = LAYERS[-1]
-    input, upstream = layer_case(layer, seed=4)
-    layer.forward(input)
-    layer.backward(upstream)
-    error = lambda: float((upstream * layer.forward(input)).sum())  # noqa: E731
-    assert_same_gradient(layer.grad_W, central_difference(error, layer.W))
-    assert_same_gradient(layer.grad_b, central_difference(error, layer.b))
-
-
 @pytest.mark.parametrize("layer", LAYERS, ids=named)
 def test_backward_belongs_to_the_last_forward(layer):
     first, upstream = layer_case(layer, seed=5)
@@ -98,14 +103,9 @@ def test_backward_belongs_to_the_last_forward(layer):
 def test_a_loss_passes_back_the_slope_of_its_own_mean(loss):
     output, target = loss_case(loss, seed=7)
     analytic = loss.backward(output, target)
+    if isinstance(loss, HingeLoss):  # the case has classes on both sides of the margin
+        assert 0.2 < (analytic[target == 0] > 0).mean() < 0.8
     assert_same_gradient(analytic, central_difference(lambda: loss.forward(output, target), output))
-
-
-def test_the_hinge_case_has_classes_on_both_sides_of_the_margin():
-    loss = LOSSES[-1]
-    output, target = loss_case(loss, seed=7)
-    pulled = loss.backward(output, target)[target == 0] > 0
-    assert 0.2 < pulled.mean() < 0.8
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=named)

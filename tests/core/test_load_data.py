@@ -2,8 +2,6 @@
 
 import gzip
 import hashlib
-import subprocess
-import sys
 import tracemalloc
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from utils import FileError
 
 ROOT = Path(__file__).resolve().parents[2]
 SET = small_set()
+PARTS = dict(zip(NAMES, ("training images", "training labels", "test images", "test labels")))
 IMAGES, LABELS = idx(SET["train_images"]), idx(SET["train_labels"])
 PACKED = gzip.compress(IMAGES)
 
@@ -80,18 +79,59 @@ def test_any_image_size_and_any_number_of_classes(tmp_path, size, classes):
     assert data.classes == list(classes)
 
 
-def test_packed_and_unpacked_side_by_side_are_one_file(tmp_path):
-    write_set(tmp_path, SET, packed=True)
-    write_set(tmp_path, SET, packed=False)
+COPIES = [
+    "{}.gz",  # as downloaded; the rest lies beside it unpacked
+    "train-images.idx3-ubyte",
+    "train-images-idx3-ubyte (1)",
+    "train-images-idx3-ubyte - Copy",
+    "train-images-idx3-ubyte/train-images-idx3-ubyte",  # an unpacker's folder
+]
+
+
+@pytest.mark.parametrize("copy", COPIES)
+def test_copies_with_equal_content_are_one_file_and_with_other_content_are_refused_by_both_names(tmp_path, copy):
+    write_set(tmp_path, SET, packed=copy.startswith("train-images-idx3-ubyte/"))
+    other = tmp_path / copy.format(NAMES["train_images"])
+    other.parent.mkdir(exist_ok=True)
+    other.write_bytes(gzip.compress(IMAGES) if copy.endswith(".gz") else IMAGES)
+    assert len(load_dataset(tmp_path).train_images) == 205
+    stale = idx(SET["train_images"][::-1])
+    other.write_bytes(gzip.compress(stale) if copy.endswith(".gz") else stale)
+    message = refused(load_dataset, tmp_path)
+    assert "several files of training images that differ" in message
+    assert NAMES["train_images"] in message and copy.split("/")[-1].format(NAMES["train_images"]) in message
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["._{}", "{}:Zone.Identifier", "{}.md5", "{}.sha256", "{}.gz.part", "{}~", "{}.bak", ".{}.swp", "{}.crdownload"],
+)
+def test_side_files_are_no_data(tmp_path, name):
+    write_set(tmp_path, SET)
+    (tmp_path / name.format(NAMES["train_images"])).write_bytes(b"Mac OS X        ")
     assert len(load_dataset(tmp_path).train_images) == 205
 
 
-def test_two_sets_in_one_folder_are_refused_by_name(tmp_path):
-    write_set(tmp_path, SET)
-    write_set(tmp_path, SET, names={key: f"other-{name}" for key, name in NAMES.items()})
-    message = refused(load_dataset, tmp_path)
-    assert "train-images-idx3-ubyte.gz" in message
-    assert "other-train-images-idx3-ubyte.gz" in message
+def test_a_folder_with_the_files_own_name_is_looked_into(tmp_path):
+    write_set(tmp_path, SET, packed=False)
+    for name in NAMES.values():
+        (tmp_path / name).rename(tmp_path / "aside")
+        (tmp_path / name).mkdir()
+        (tmp_path / "aside").rename(tmp_path / name / name)
+    assert len(load_dataset(tmp_path).test_labels) == 60
+
+
+def test_the_folder_above_is_told_where_the_files_lie(tmp_path):
+    write_set(tmp_path / "MNIST" / "raw", SET)
+    assert f"give the folder where it lies, {tmp_path / 'MNIST' / 'raw'}" in refused(load_dataset, tmp_path)
+
+
+def test_the_same_data_under_other_names_has_the_same_hashes(tmp_path):
+    one = load_dataset(write_set(tmp_path / "packed", SET)).sha256
+    plain = load_dataset(write_set(tmp_path / "plain", SET, False, {key: f"x-{NAMES[key]}" for key in NAMES})).sha256
+    keras = {"x_train": "train_images", "y_train": "train_labels", "x_test": "test_images", "y_test": "test_labels"}
+    np.savez(tmp_path / "mnist.npz", **{name: SET[key] for name, key in keras.items()})
+    assert one == plain == load_dataset(tmp_path / "mnist.npz").sha256
 
 
 def test_normalise_is_exact_for_every_pixel_value():
@@ -114,7 +154,7 @@ def test_load_mnist_2d_returns_train_x_test_x_train_y_test_y(tmp_path):
 @pytest.mark.parametrize("packed", [True, False])
 def test_sha256_is_that_of_the_uncompressed_file(tmp_path, packed):
     data = load_dataset(write_set(tmp_path, SET, packed))
-    assert data.sha256 == {NAMES[key] + ".gz" * packed: hashlib.sha256(idx(SET[key])).hexdigest() for key in NAMES}
+    assert data.sha256 == {PARTS[key]: hashlib.sha256(idx(SET[key])).hexdigest() for key in NAMES}
 
 
 @pytest.mark.parametrize("classes", [range(1, 27), (2, 3, 9, 200), (5, 0)])
@@ -150,7 +190,7 @@ def test_the_committed_data_is_mnist(mnist):
 def test_the_committed_data_is_what_its_readme_says(mnist):
     text = (ROOT / "data" / "README.md").read_text(encoding="utf-8")
     lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if "-ubyte |" in line]
-    assert {name + ".gz": digest for name, _, digest in lines} == mnist.sha256
+    assert {PARTS[key]: {name: digest for name, _, digest in lines}[NAMES[key]] for key in NAMES} == mnist.sha256
     sizes = {name: int(size) for name, size, _ in lines}
     assert sizes["train-images-idx3-ubyte"] == 16 + mnist.train_images.nbytes
     assert sizes["t10k-labels-idx1-ubyte"] == 8 + len(mnist.test_labels)
@@ -159,21 +199,21 @@ def test_the_committed_data_is_what_its_readme_says(mnist):
 # ---- what it refuses
 
 BAD_IMAGES = {
-    "empty file": (b"", "not an IDX file"),
-    "another format": (b"\x89PNG" + IMAGES[4:], "not an IDX file"),
-    "magic cut": (IMAGES[:3], "not an IDX file"),
-    "signed bytes": (IMAGES[:2] + b"\x09" + IMAGES[3:], "0x09"),
-    "floats": (IMAGES[:2] + b"\x0d" + IMAGES[3:], "0x0d"),
+    "empty file": (b"", "empty"),
+    "another format": (b"\x89PNG" + IMAGES[4:], "a picture"),
+    "magic cut": (IMAGES[:3], "truncated"),
+    "signed bytes": (IMAGES[:2] + b"\x09" + IMAGES[3:], "astype(np.uint8)"),
+    "floats": (IMAGES[:2] + b"\x0d" + IMAGES[3:], "truncated"),
     "labels, not images": (LABELS, "swapped"),
-    "four dimensions": (idx(np.zeros((2, 3, 3, 3))), "4 dimensions"),
+    "four dimensions": (idx(np.zeros((2, 3, 3, 3))), "images.reshape(2, 3, -1)"),
     "header cut before the sizes": (IMAGES[:4], "truncated"),
     "header cut in a size": (IMAGES[:11], "truncated"),
     "header alone": (IMAGES[:16], "truncated"),
     "last byte missing": (IMAGES[:-1], "truncated"),
     "half of it": (IMAGES[: len(IMAGES) // 2], "truncated"),
     "a byte too many": (IMAGES + b"\0", "after"),
-    "no images": (idx(np.zeros((0, 6, 5))), "empty"),
-    "images without pixels": (idx(np.zeros((205, 6, 0))), "empty"),
+    "no images": (idx(np.zeros((0, 6, 5))), "no images"),
+    "images without pixels": (idx(np.zeros((205, 6, 0))), "no images"),
 }
 
 
@@ -277,29 +317,10 @@ def test_a_header_that_claims_2_to_the_31_images_costs_no_memory(tmp_path, case,
     path.write_bytes(gzip.compress(content) if packed else content)
     tracemalloc.start()
     try:
-        assert "truncated" in refused(read_idx, path, 3)
+        assert any(word in refused(read_idx, path) for word in ("truncated", "over 100 times"))
         assert tracemalloc.get_traced_memory()[1] < 10_000_000
     finally:
         tracemalloc.stop()
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits a process's memory as Linux does")
-def test_a_false_header_is_refused_where_the_memory_it_claims_is_not_to_be_had(tmp_path):
-    # 25 MB of gzip may well hold 2.4 GB, so the file's size alone does not disprove this header.
-    path = tmp_path / "labels.gz"
-    content = b"\0\0\x08\x01\x90\0\0\0" + np.random.default_rng(0).bytes(25_000_000)
-    path.write_bytes(gzip.compress(content, 1))
-    script = (
-        "import resource, sys; from load_data import FileError, read_idx\n"
-        "resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))\n"
-        "try: read_idx(sys.argv[1], 1)\n"
-        "except FileError as error: print(error)\n"
-    )
-    process = subprocess.run(
-        [sys.executable, "-c", script, str(path)], cwd=ROOT, capture_output=True, text=True, timeout=60
-    )
-    assert process.stderr == ""
-    assert process.stdout.startswith(str(path))
 
 
 # ---- any bytes: loaded or refused
@@ -328,9 +349,13 @@ def check(folder: Path, name: str, content: bytes) -> None:
     dimensions = 3 if name.endswith("images") else 1
     sizes = np.frombuffer(raw, ">u4", dimensions, offset=4).tolist()
     elements = np.frombuffer(raw, np.uint8, offset=4 + 4 * dimensions)
-    assert raw[:4] == bytes([0, 0, 8, dimensions])
+    assert raw[:2] == b"\0\0" and raw[3] == dimensions
+    if raw[2] == 9:  # labels as signed bytes are integers too
+        assert dimensions == 1
+        return
+    assert raw[2] == 8
     assert np.prod(sizes) == len(elements) > 0
-    assert data.sha256[path.name] == hashlib.sha256(raw).hexdigest()
+    assert data.sha256[PARTS[name]] == hashlib.sha256(raw).hexdigest()
     loaded = getattr(data, name)
     assert len(loaded) == sizes[0] == len(TINY[name])
     if dimensions == 1:
@@ -338,7 +363,7 @@ def check(folder: Path, name: str, content: bytes) -> None:
     assert np.array_equal(loaded.ravel(), elements)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.sampled_from(list(NAMES)), st.binary(max_size=80), st.sampled_from([b"", IMAGES[:4], LABELS[:4], PACKED[:10]])
 )
@@ -367,7 +392,7 @@ def mutate(content: bytes, mutation) -> bytes:
     return content[:at]
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.sampled_from(list(NAMES)), st.booleans(), st.lists(MUTATION, min_size=1, max_size=3))
 @example("train_labels", False, [("flip", 8, 1)])  # another label: still a set
 @example("train_images", False, [("flip", 4, 128)])  # 2**31 images more

@@ -12,7 +12,7 @@ from experiments.store import Result
 from training.metrics import Row
 from training.probe import ProbeRow
 
-EQUAL_STEP = [
+EQUAL_GRADIENT = [
     f"{layers}_Sigmoid_{loss}_0.08_0.0_100"
     for layers in (1, 2)
     for loss in ("EuclideanLoss", "SoftmaxCrossEntropyLoss")
@@ -31,9 +31,11 @@ def fake_run(
     loss: tuple[float, float] = (2.0, 0.1),  # before training and at the end
     rise: float = 1.0,  # final test loss / its minimum, which is half way
     noise: float = 0.0,  # standard deviation of a training point
+    test_noise: float = 0.0,  # and of an evaluation
     share: float = 0.11,  # of the class predicted most
-    ratio: tuple[float, float] = (0.5, 0.5),  # delta of the first / of the last Linear layer, at epochs 0 and 1
+    ratio: tuple[float, float] = (0.5, 0.5),  # delta of the first / of the last Linear layer, at epoch 0 and later
     slope: float = 0.2,
+    flat: float = 0.0,  # share of flat units
     gradient: float = 1.0,
     diverged_in: int | None = None,  # the epoch
     epochs: int = 50,
@@ -49,7 +51,8 @@ def fake_run(
 
     def test_row(epoch: int) -> Row:
         rising = 1 + (rise - 1) * min(max(epoch - epochs / 2, 0) / max(epochs / 2 - 5, 1), 1)
-        return Row("test", epoch, epoch * per_epoch, between(*loss, epoch) * rising, between(start, final, epoch), NAN)
+        accuracy = between(start, final, epoch) + test_noise * rng.standard_normal()
+        return Row("test", epoch, epoch * per_epoch, between(*loss, epoch) * rising, accuracy, NAN)
 
     rows.append(test_row(0))
     for epoch in range(1, epochs + 1):
@@ -65,14 +68,14 @@ def fake_run(
         rows.append(test_row(epoch))
     layers = len(settings["hidden"])
     probe = []
-    for epoch in (0, 1):
+    for epoch in (0, 1, 50):
         if diverged_in is not None and epoch >= diverged_in:
             continue
         for position in range(layers + 1):
-            delta = ratio[epoch] ** ((layers - position) / layers) if layers else 1.0
+            delta = ratio[min(epoch, 1)] ** ((layers - position) / layers) if layers else 1.0
             probe.append(ProbeRow(epoch, 2 * position, f"fc{position + 1}", delta, gradient, 2.0, NAN, NAN))
             if position < layers:
-                probe.append(ProbeRow(epoch, 2 * position + 1, f"act{position + 1}", NAN, NAN, NAN, slope, 0.0))
+                probe.append(ProbeRow(epoch, 2 * position + 1, f"act{position + 1}", NAN, NAN, NAN, slope, flat))
     return Result(settings, {"class_share": share}, rows, probe)
 
 
@@ -90,7 +93,7 @@ def fake_table(changes: dict, batch: int = 100, seeds: int = 2) -> RunTable:
     """
     results = _OnDemand()
     names = [name for _, drawn in FIGURES.values() for name in drawn]
-    names += EXTRA_RUNS + EQUAL_STEP
+    names += EXTRA_RUNS + EQUAL_GRADIENT
     for name in dict.fromkeys(names):
         given = [{} for _ in range(seeds)]
         for pattern, change in changes.items():
@@ -100,4 +103,4 @@ def fake_table(changes: dict, batch: int = 100, seeds: int = 2) -> RunTable:
         own = at_batch_10(name) if batch == 10 and name.endswith("_100") else name
         if batch == 100 or name.endswith("_100"):
             results[own] = [(own, seed, tuple(parameters.items())) for seed, parameters in enumerate(given)]
-    return RunTable(results, batch, EQUAL_STEP)
+    return RunTable(results, batch, EQUAL_GRADIENT)

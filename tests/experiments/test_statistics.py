@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from fake_results import EQUAL_STEP, NAN, fake_run, fake_table
+from fake_results import EQUAL_GRADIENT, NAN, fake_run, fake_table
 
 from experiments import compare
 from experiments.statistics import CurveStats, MissingRun, RunTable
@@ -83,19 +83,31 @@ def test_the_very_start_is_the_first_two_epochs():
     assert by_hand(train, [(1.0, 0.1)] * 4).start_accuracy == pytest.approx([0.3])
 
 
+FALLING = [9, 5, 0.9, 0.9, 0.8, 0.7, 0.7]
+RISEN = [2.0, 1.0, 1.0, 1.06, 1.06, 1.06, 1.06, 1.06]
+
+
 @pytest.mark.parametrize(
-    ("test_losses", "train_losses", "overfits"),
+    ("test_losses", "train_losses", "accuracy", "overfits"),
     [
-        ([2.0, 1.0, 1.0, 1.06, 1.06, 1.06, 1.06, 1.06], [9, 5, 4, 3, 2, 1, 1], True),
-        ([2.0, 1.0, 1.0, 1.04, 1.04, 1.04, 1.04, 1.04], [9, 5, 4, 3, 2, 1, 1], False),
-        ([2.0, 1.0, 1.0, 1.5, 1.5, 1.5, 1.5, 1.5], [9, 10, 11, 12, 13, 14, 15], False),
-        ([2.0, 1.5, 1.2, 1.0, 1.5, 1.5, 1.5, 1.5], [9, 5, 2, 3, 4, 5, 6], False),
-        ([2.0, 1.0, 1.0, 1.5, 1.5, 1.5, 1.5, NAN], [9, 5, 4, 3, 2, 1, 1], False),
+        (RISEN, FALLING, 0.9, True),
+        (RISEN, FALLING, 0.79, False),  # it did not train
+        ([2.0, 1.0, 1.0, 1.04, 1.04, 1.04, 1.04, 1.04], FALLING, 0.9, False),
+        ([2.0, 1.0, 1.0, 1.5, 1.5, 1.5, 1.5, 1.5], [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7], 0.9, False),
+        (RISEN, [9, 5, 4, 3, 2, 2, 2], 0.9, False),  # train loss above test loss
+        ([2.0, 1.0, 1.0, 1.5, 1.5, 1.5, 1.5, NAN], FALLING, 0.9, False),
     ],
 )
-def test_overfitting(test_losses, train_losses, overfits):
+def test_overfitting(test_losses, train_losses, accuracy, overfits):
     train = [(e, 10 * e, float(loss), 0.9) for e, loss in enumerate(train_losses, 1)]
-    assert by_hand(train, [(loss, 0.9) for loss in test_losses]).overfits.tolist() == [overfits]
+    curve = by_hand(train, [(loss, accuracy) for loss in test_losses])
+    assert curve.overfits.tolist() == [overfits] and curve.mostly_overfits is overfits
+
+
+def test_it_mostly_overfits_in_two_of_three_seeds():
+    train = [(e, 10 * e, float(loss), 0.9) for e, loss in enumerate(FALLING, 1)]
+    over, not_over = (by_hand(train, [(loss, 0.9) for loss in losses]) for losses in (RISEN, [2.0] + [1.0] * 7))
+    assert several(over, over, not_over).mostly_overfits and not several(over, not_over, not_over).mostly_overfits
 
 
 def test_correlation_leaves_the_untrained_network_out():
@@ -105,26 +117,30 @@ def test_correlation_leaves_the_untrained_network_out():
     assert np.isnan(by_hand(train, [(9.0, 0.0), (1.0, 0.5), (2.0, 0.5)]).correlation).all()
 
 
-def test_residuals_are_about_a_moving_median():
-    # A straight climb has none; one point of 13 that stands out by 0.13 leaves three residuals: 0, 0.13, 0.
+def test_residuals_are_robust_and_about_a_moving_median():
     def curve(values):
         train = [(1 + i // 2, 5 * (i + 1), 1.0, v) for i, v in enumerate(values)]
-        return by_hand(train, [(1.0, 0.1)] * 8)
+        return by_hand(train, [(1.0, 0.1)] + [(1.0, v) for v in values])
 
-    climb = [0.02 * i for i in range(14)]
-    assert curve(climb).residual_sd() == pytest.approx([0.0], abs=1e-12)
-    flat = [0.5] * 14
-    flat[6] = 0.63
-    assert curve(flat).residual_sd() == pytest.approx([np.std([0, 0.13, 0, 0])])
-    assert np.isnan(curve(flat).residual_sd(100)).all()  # 7 points are fewer than a window
+    climb = curve([0.02 * i for i in range(24)])
+    flat = [0.5] * 24
+    flat[12] = 0.63  # one point alone moves no median
+    for split in ("train", "test"):
+        assert climb.residual_sd(split) == pytest.approx([0.0], abs=1e-12)
+        assert curve(flat).residual_sd(split) == pytest.approx([0.0], abs=1e-12)
+        assert np.isnan(curve(flat[:10]).residual_sd(split)).all()  # fewer points than a window
 
 
-def test_a_smoothed_point_averages_its_samples():
-    noisy = CurveStats([fake_run(NAME[:-3] + "10", noise=0.02, tau=0.01, epochs=10)])
-    still = CurveStats([fake_run(NAME[:-3] + "200", noise=0.02, tau=0.01, epochs=10)])
-    assert noisy.residual_sd() == pytest.approx(still.residual_sd(), rel=0.3)
-    assert noisy.residual_sd(10_000) == pytest.approx(noisy.residual_sd() / np.sqrt(20), rel=0.3)
-    assert still.residual_sd(10_000) == pytest.approx(still.residual_sd(), rel=1e-9)
+def test_residuals_of_noise_are_its_deviation():
+    curve = CurveStats([fake_run(NAME, noise=0.02, test_noise=0.01, tau=0.01, epochs=400)])
+    assert curve.residual_sd("test") == pytest.approx([0.01], rel=0.2)
+    assert curve.residual_sd("train") == pytest.approx([0.02], rel=0.2)
+
+
+def test_a_training_point_scatters_by_counting_alone():
+    small, large = (CurveStats([fake_run(f"{NAME[:-3]}{size}", final=0.9, tau=0.01, epochs=10)]) for size in (10, 200))
+    assert small.counting_sd() == pytest.approx([np.sqrt(0.9 * 0.1 / 500)], rel=0.01)
+    assert large.counting_sd() == pytest.approx([np.sqrt(0.9 * 0.1 / 10_000)], rel=0.01)
 
 
 @pytest.mark.parametrize(
@@ -160,6 +176,7 @@ def test_the_probe_is_read_by_layer_and_epoch():
     assert curve.slope(1).tolist() == [[0.2]]
     assert curve.flat_units(1).tolist() == [[0.3]]
     assert curve.first_gradient == pytest.approx([50.0])
+    assert curve.first_share == pytest.approx([0.6])
     assert curve.delta(5).shape == (1, 2) and np.isnan(curve.delta(5)).all()
 
 
@@ -179,7 +196,7 @@ def test_a_run_that_diverged_failed_and_breaks_nothing(epoch):
     assert not curve.trained and not curve.failed and not curve.at_chance
     assert CurveStats(curve.results[1:]).failed
     assert curve.overfits.tolist() == [False, False]
-    assert np.isnan(curve.residual_sd()).tolist() == [False, True]
+    assert np.isnan(curve.residual_sd("test")).tolist() == [False, True]
     assert np.isnan(curve.slope(1)[:, 0]).tolist() == [False, epoch == 1]
     assert (
         compare.better(CurveStats(curve.results[:1]), CurveStats([curve.results[0], curve.results[1]]).only([0]))
@@ -229,14 +246,29 @@ def speeds(to_80, to_gain) -> CurveStats:
     return curve
 
 
-def test_faster_needs_both_measures_in_every_seed():
+def test_faster_needs_both_measures_in_every_seed_and_more_than_a_quarter():
     slow = speeds((1000, 1000), (5000, 5000))
-    assert compare.faster(speeds((900, 999), (4000, 4999)), slow)
-    assert not compare.faster(speeds((900, 1000), (4000, 4999)), slow)
-    assert not compare.faster(speeds((900, 900), (6000, 4000)), slow)
-    assert not compare.faster(speeds((NAN, 900), (4000, 4000)), slow)
+    assert compare.faster(speeds((700, 800), (3000, 4000)), slow)
+    assert not compare.faster(speeds((900, 999), (3000, 4000)), slow)  # alike
+    assert not compare.faster(speeds((500, 1000), (3000, 4000)), slow)
+    assert not compare.faster(speeds((700, 700), (6000, 1000)), slow)
+    assert not compare.faster(speeds((NAN, 700), (3000, 3000)), slow)
     never = speeds((NAN, NAN), (9000, 9000))
     assert compare.faster(slow, never) and not compare.faster(never, slow) and not compare.faster(never, never)
+
+
+def test_near_is_within_one_deviation_of_the_threshold():
+    values = np.array([0.02, 0.04])  # 0.03 ± 0.014
+    assert compare.near(values, 0.02) and compare.near(values, 0.044) and not compare.near(values, 0.01)
+    assert not compare.near(values[:1], 0.02)
+
+
+def test_times_differ_if_no_round_is_as_fast_and_the_medians_are_apart():
+    fast = {"median": 1.0, "min": 0.9, "max": 1.1}
+    assert compare.times_differ({"median": 1.3, "min": 1.11, "max": 1.5}, fast)
+    assert not compare.times_differ({"median": 1.3, "min": 1.09, "max": 1.5}, fast)
+    assert not compare.times_differ({"median": 1.05, "min": 1.04, "max": 1.06}, {"median": 1.0, "min": 1, "max": 1})
+    assert not compare.times_differ(fast, fast)
 
 
 def test_alike_is_a_ratio_of_means_up_to_five_quarters():
@@ -249,14 +281,14 @@ def test_alike_is_a_ratio_of_means_up_to_five_quarters():
     assert not compare.is_alike(1.0, NAN) and not compare.is_alike(NAN, 1.0)
 
 
-def test_steadier_is_lower_in_every_seed_and_not_alike():
+def test_smoother_is_lower_in_every_seed_and_not_alike():
     def noisy(*levels):
-        return CurveStats([fake_run(NAME, seed, noise=level, tau=0.01) for seed, level in enumerate(levels)])
+        return CurveStats([fake_run(NAME, seed, test_noise=level, tau=0.01) for seed, level in enumerate(levels)])
 
-    assert compare.steadier(noisy(0.01, 0.01), noisy(0.02, 0.02))
-    assert not compare.steadier(noisy(0.02, 0.02), noisy(0.01, 0.01))
-    assert not compare.steadier(noisy(0.01, 0.03), noisy(0.04, 0.02))
-    assert not compare.steadier(noisy(0.0190, 0.0190), noisy(0.02, 0.02))
+    assert compare.smoother(noisy(0.01, 0.01), noisy(0.02, 0.02), "test")
+    assert not compare.smoother(noisy(0.02, 0.02), noisy(0.01, 0.01), "test")
+    assert not compare.smoother(noisy(0.01, 0.03), noisy(0.04, 0.02), "test")
+    assert not compare.smoother(noisy(0.0190, 0.0190), noisy(0.02, 0.02), "test")
 
 
 # ---- the table of all curves
@@ -267,17 +299,24 @@ def test_a_table_finds_curves_by_name_and_names_what_is_missing():
     assert full.run("1_Sigmoid_EuclideanLoss") is full.named(NAME)
     assert full.run("1_Sigmoid_EuclideanLoss", 1).name == "1_Sigmoid_EuclideanLoss_1.0_0.0_100"
     assert full.run("1_Sigmoid_EuclideanLoss", batch=200).settings["batch_size"] == 200
-    assert full.equal_step("2_Sigmoid_EuclideanLoss").name == "2_Sigmoid_EuclideanLoss_0.08_0.0_100"
+    assert full.equal_gradient("2_Sigmoid_EuclideanLoss").name == "2_Sigmoid_EuclideanLoss_0.08_0.0_100"
     with pytest.raises(MissingRun, match="1_Sigmoid_EuclideanLoss_7"):
         full.run("1_Sigmoid_EuclideanLoss", 7)
     with pytest.raises(MissingRun, match="2_Relu_EuclideanLoss"):
-        full.equal_step("2_Relu_EuclideanLoss")
+        full.equal_gradient("2_Relu_EuclideanLoss")
     with pytest.raises(MissingRun, match="1_Gelu_HingeLoss_0"):
         RunTable({"1_Gelu_HingeLoss_0.01_0.0_100": []}).run("1_Gelu_HingeLoss")
 
 
 def test_a_table_at_batch_size_10_reads_the_curves_of_that_size():
     name = "2_Sigmoid_EuclideanLoss_0.08_0.0_10"
-    small = RunTable({name: [fake_run(name, epochs=1)]}, 10, EQUAL_STEP)
-    assert small.equal_step("2_Sigmoid_EuclideanLoss").settings["batch_size"] == 10
+    small = RunTable({name: [fake_run(name, epochs=1)]}, 10, EQUAL_GRADIENT)
+    assert small.equal_gradient("2_Sigmoid_EuclideanLoss").settings["batch_size"] == 10
     assert small.run("2_Sigmoid_EuclideanLoss", 0.08) is small.named(name)
+
+
+def test_pairs_have_equal_rate_by_batch_size():
+    names = ["1_Relu_HingeLoss_0.01_0.0_100", "1_Relu_HingeLoss_0.001_0.0_10", "1_Relu_HingeLoss_0.01_0.0_10"]
+    names += ["1_Relu_HingeLoss_0.1_0.01_100", "1_Relu_HingeLoss_0.01_0.01_10", "2_Relu_HingeLoss_0.01_0.0_100"]
+    found = RunTable({name: [fake_run(name, epochs=1)] for name in names}).pairs()
+    assert [[curve.settings["learning_rate"] for curve in pair] for pair in found] == [[0.01, 0.001]]

@@ -29,7 +29,12 @@ CASES = {
         *["-b", 20, "--momentum", 0.5, "-w", 0.01, "-n", 2, "-a", "Gelu", "-l", "Hinge", "--test-epoch", 2],
         *["--probe", 0, 2, 3],
     ],
+    "everything at once": [
+        *["-b", 20, "-n", 2, "--dropout", 0.3, "--batch-norm", "--residual", "--init", "he", "--momentum", 0.9],
+        *["--schedule", "one-cycle", "--validation", 40, "--patience", 1, "--train-images", 150],
+    ],
 }
+MAY_GO_FURTHER = list(CASES)[:2]  # a schedule fixes the number of epochs
 CHANGES_FILES = ("os.mkdir", "os.rename", "os.link", "os.remove", "os.rmdir", "os.truncate")
 
 
@@ -62,7 +67,8 @@ class Trainer:
 
     def run(self, place: Path, *arguments, **fault) -> Ended:
         """One run. fault: at, the number of a file operation, and fault, what happens before it to `folder` (see
-        act_of; a kill if it is left out); kill_after, seconds; most, bytes in a file; memory, bytes; obey, the
+        act_of; a kill if it is left out); kill_after, seconds
+        after there is a config.json; most, bytes in a file; memory, bytes; obey, the
         permissions."""
         return self.together([self.arguments(place, *arguments)], place, **fault)[0]
 
@@ -229,6 +235,9 @@ def serve() -> None:
         request = json.loads(line)
         started = [fork(arguments, request) for arguments in request["runs"]]
         if request.get("kill_after") is not None:
+            begun, latest = Path(request["place"]), time.monotonic() + TIMEOUT / 4
+            while not list(begun.glob("runs/*/config.json")) and time.monotonic() < latest:
+                time.sleep(0.002)
             time.sleep(request["kill_after"])
             for pid, *_ in started:
                 os.kill(pid, signal.SIGKILL)

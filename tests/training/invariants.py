@@ -41,7 +41,10 @@ def assert_complete_picture(path: Path) -> None:
 def state(folder: Path) -> dict:
     """All that a run leaves and a resumed run must leave too: everything but the seconds and the machine."""
     found = {"settings": json.loads((folder / "config.json").read_text())["settings"]}
-    found["metrics"] = [line.rpartition(",")[0] for line in (folder / "metrics.csv").read_text().splitlines()]
+    found["metrics"] = [
+        [cell for column, cell in enumerate(line.split(",")) if column != 5]
+        for line in (folder / "metrics.csv").read_text().splitlines()
+    ]
     if (folder / "probe.csv").exists():
         found["probe"] = (folder / "probe.csv").read_text()
     for name in ("model", "checkpoint"):

@@ -23,11 +23,11 @@ from network import Network
 from run_mlp import config
 from training.flags import EXAMPLES, parse
 from training.metrics import read_metrics
-from training.settings import resolve
+from training.settings import DEFAULTS, resolve
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT = 120
-HEADER = "split,epoch,iteration,loss,accuracy,seconds"
+HEADER = "split,epoch,iteration,loss,accuracy,seconds,learning_rate"
 posix = pytest.mark.skipif(os.name == "nt", reason="signals and terminals as POSIX has them")
 
 
@@ -238,7 +238,7 @@ def flagged(train, tmp_path_factory):
 
 def test_short_long_and_assignment_flags_say_the_same(flagged, data):
     place, processes = flagged
-    expected = {
+    expected = DEFAULTS | {
         "learning_rate": 0.05,
         "weight_decay": 0.001,
         "momentum": 0.5,
@@ -495,10 +495,21 @@ def test_divergence_in_the_last_step_of_an_epoch_that_is_not_evaluated_keeps_fin
     assert_sound(only(tmp_path / "runs"))
 
 
+def test_running_statistics_that_overflow_under_a_finite_loss_exit_4_and_are_named(train, tmp_path):
+    # Sigmoid hides the overflow from the loss; one step an epoch, so that infinity does not become nan.
+    flags = ["-a", "Sigmoid", "--hidden", 1, "--batch-norm", "--init-std", "1e20", "-b", 205]
+    process = train(tmp_path, *flags, "--no-plot")
+    assert process.returncode == 4, process.stderr
+    message = sentence(process)
+    assert "in the running statistics of bn1" in message and "a smaller init_std" in message
+    assert np.isfinite(assert_sound(only(tmp_path / "runs")).state).all()
+
+
 def test_a_loss_that_is_infinite_before_training_exits_4_with_a_sentence(train, tmp_path):
     process = train(tmp_path, "-l", "Euclidean", "--init-std", "1e30")
     assert process.returncode == 4, process.stderr
     assert "epoch 0" in sentence(process)
+    assert "0 steps\n" in process.stdout  # and no time for each
     folder = only(tmp_path / "runs")
     assert (folder / "metrics.csv").read_text().startswith(HEADER + "\ntest,0,0,")
     assert_picture(tmp_path / "plots" / f"{folder.name}.png")
@@ -735,6 +746,14 @@ def test_an_output_is_a_pdf_or_svg_where_its_name_says_so(command, dry_folder, t
         assert (tmp_path / name).read_bytes().startswith(begins)
 
 
+def test_a_file_that_is_no_picture_is_not_overwritten(command, dry_folder, tmp_path):
+    for name in ("NOTES", "n.txt"):
+        (tmp_path / name).write_text("kept")
+        process = command(dry_folder, "-o", tmp_path / name, script=ROOT / "curves.py")
+        assert process.returncode == 2 and "--output is" in sentence(process, "curves.py: ")
+        assert (tmp_path / name).read_text() == "kept"
+
+
 @posix
 def test_a_link_a_device_and_a_pipe_are_written_into_and_not_replaced(command, dry_folder, tmp_path):
     (tmp_path / "link.png").symlink_to(tmp_path / "target.png")
@@ -766,7 +785,7 @@ def test_curves_of_a_missing_run_exits_2_with_a_sentence(command, dry_folder, tm
         f"{HEADER}\n".encode(),
         f"{HEADER}\ntest,0,0,much,0.1,0\n".encode(),
         f"{HEADER}\ntest,0,0\n".encode(),
-        f"{HEADER}\nvalid,0,0,1,0.1,0\n".encode(),
+        f"{HEADER}\nvalidation,0,0,1,0.1,0\n".encode(),
         b"\xff\xfe\0\x01",
         f"{HEADER}\ntest,0,0,{'x' * 200_000},1,0\n".encode(),
     ],

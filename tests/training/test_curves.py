@@ -43,6 +43,10 @@ def test_the_first_epoch_cut_short_is_placed_by_the_steps_of_config_json(tmp_pat
     (tmp_path / "config.json").write_text('{"images": {"train": 39}, "settings": {"batch_size": 10}}')
     assert steps_of(tmp_path) == 4
     assert points(Curve("a", [rows(epochs=1, last=2)], steps=4), "train", "loss")[0].tolist() == [0.5]
+    part = '{"images": {"train": 39}, "settings": {"batch_size": 10, "train_images": %s, "validation": 9}}'
+    for chosen, steps in (('"all"', 3), ("15", 2)):
+        (tmp_path / "config.json").write_text(part % chosen)
+        assert steps_of(tmp_path) == steps
     (tmp_path / "config.json").write_text("{}")
     assert steps_of(tmp_path) is None
 

@@ -153,6 +153,10 @@ SPOILED = {
     "compressed": ("checkpoint.npz", compressed),
     "a bomb": ("checkpoint.npz", bomb),
     "an epoch that is no number": ("checkpoint.npz", lambda p: changed_arrays(p, state={"epoch": "two"})),
+    "a state that is a number": ("checkpoint.npz", lambda p: save_npz(p, {"state": np.array("5")})),
+    "settings that are a list": ("checkpoint.npz", lambda p: changed_arrays(p, state={"settings": []})),
+    "data that are nothing": ("checkpoint.npz", lambda p: changed_arrays(p, state={"data": None})),
+    "rows that are a truth value": ("checkpoint.npz", lambda p: changed_arrays(p, state={"rows": True})),
     "an older format": ("checkpoint.npz", lambda p: changed_arrays(p, state={"format": "mlp-checkpoint-1"})),
     "a generator's state that is none": ("checkpoint.npz", lambda p: changed_arrays(p, state={"rng": {}})),
     "metrics.csv missing": ("metrics.csv", lambda p: p.unlink()),
@@ -195,6 +199,13 @@ def test_files_as_editors_save_them_are_read(folder):
         text = (folder / name).read_text(encoding="utf-8")
         (folder / name).write_bytes(b"\xef\xbb\xbf" + (text + "\n").replace("\n", "\r\n").encode())
         assert LOADERS[name](folder / name) == before
+
+
+def test_a_metrics_csv_from_before_there_were_schedules_is_read(folder):
+    path = folder / "metrics.csv"
+    rows = [row._replace(learning_rate=None) for row in read_metrics(path)]
+    path.write_text("".join(line.rpartition(",")[0] + "\n" for line in path.read_text().splitlines()))
+    assert read_metrics(path) == rows
 
 
 def test_a_metrics_csv_from_a_spreadsheet_is_refused_with_what_was_expected(folder):

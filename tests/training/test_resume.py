@@ -5,7 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
-from fault_injection import CASES
+from fault_injection import CASES, MAY_GO_FURTHER
 from idx_files import small_set, write_set
 from invariants import assert_complete_picture, assert_same, assert_sound, contents, only
 
@@ -67,7 +67,7 @@ def test_killed_at_random_moments_again_and_again_a_run_still_ends_as_the_uninte
     rng = random.Random(0)
     whole = uninterrupted(case, 25)
     flags = [*QUIET, *probes(case)]
-    folder, ended = run_of("--max-epoch", 25, *CASES[case], kill_after=0.1)
+    folder, ended = run_of("--max-epoch", 25, *CASES[case], kill_after=0.05)
     for _ in range(100):
         assert_sound(folder)
         if ended.code == 0:
@@ -98,7 +98,7 @@ def test_a_kill_while_the_picture_is_drawn_leaves_none_or_a_whole_one(trainer, u
 # ---- what a resumed run does
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", MAY_GO_FURTHER)
 def test_a_raised_max_epoch_goes_on_as_if_it_had_been_meant_from_the_start(trainer, uninterrupted, run_of, case):
     # Three epochs, of which every second is evaluated: the evaluation after the third was only that of the end.
     folder, ended = run_of("--max-epoch", 3, *CASES[case])
@@ -148,6 +148,9 @@ def test_diverged_and_resumed_it_diverges_again_and_says_so(trainer, run_of):
     folder, ended = run_of("-l", "Euclidean", "-lr", 3, "--max-epoch", 9)
     last = read_metrics(folder / "metrics.csv")[-1].epoch
     assert ended.code == 4 and last > 1  # or nothing would be resumed
+    good = load_checkpoint(folder / "checkpoint.npz")
+    assert f"the weights after epoch {good.epoch}" in ended.sentence
+    np.testing.assert_array_equal(Network.load(folder / "model.npz").params, good.params)
     before = contents(folder)
     again = trainer.resume(folder, *QUIET)
     assert (again.code, again.sentence) == (4, ended.sentence)
@@ -172,6 +175,10 @@ CHANGED = {
     "init_std": ["--init-std", 0.1],
     "seed": ["--seed", 5],
     "threads": ["--threads", 3],
+    "dropout": ["--dropout", 0.5],
+    "batch_norm": ["--batch-norm"],
+    "schedule": ["--schedule", "cosine"],
+    "validation": ["--validation", 9],
 }
 
 
@@ -187,7 +194,7 @@ def test_a_setting_that_contradicts_the_run_is_refused_by_name(trainer, done, ke
     before = contents(done)
     ended = trainer.resume(done, *QUIET, "--max-epoch", 5, *CHANGED[key])
     assert ended.code == 2
-    assert ended.sentence.startswith(f"run_mlp.py: {key} is {CHANGED[key][1]!r}"[:20])
+    assert ended.sentence.startswith(f"run_mlp.py: {key} is ")
     assert str(done) in ended.sentence
     assert contents(done) == before
 
@@ -316,3 +323,103 @@ def test_weights_that_are_not_finite_give_way_to_those_of_the_last_completed_epo
     assert ended.code == 4
     good = load_checkpoint(folder / "checkpoint.npz")
     np.testing.assert_array_equal(Network.load(folder / "model.npz").params, good.params)
+
+
+# ---- validation and patience
+
+
+def test_patience_stops_and_keeps_the_weights_of_the_lowest_validation_loss(trainer, run_of):
+    flags = ["--train-images", 20, "--validation", 60, "--patience", 2, "--momentum", 0.99, "-b", 5, "--max-epoch", 99]
+    folder, ended = run_of(*flags)
+    assert ended.code == 0
+    rows = read_metrics(folder / "metrics.csv")
+    losses = {row.epoch: row.loss for row in rows if row.split == "valid"}
+    best = min(losses, key=losses.get)
+    assert max(losses) == best + 2 < 99
+    checkpoint = load_checkpoint(folder / "checkpoint.npz")
+    assert (checkpoint.best_epoch, checkpoint.best_loss) == (best, losses[best])
+    np.testing.assert_array_equal(Network.load(folder / "model.npz").params, checkpoint.best_params)
+    accuracy = next(row.accuracy for row in rows if (row.split, row.epoch) == ("test", best))
+    assert f"test accuracy {accuracy:.2%} after epoch {best}, chosen by the validation loss" in ended.stdout
+    before = contents(folder)
+    assert trainer.resume(folder, *QUIET).code == 0  # it has ended: nothing is trained
+    assert contents(folder)[folder / "metrics.csv"] == before[folder / "metrics.csv"]
+
+
+def test_without_validation_the_summary_says_final_and_that_the_best_is_no_result(run_of):
+    _, ended = run_of("--max-epoch", 6, "-lr", 0.9)
+    assert ", final" in ended.stdout
+    assert "best" not in ended.stdout or "no honest result" in ended.stdout
+
+
+def test_rates_stand_in_the_rows_of_training(run_of):
+    folder, _ = run_of("--schedule", "cosine", "--max-epoch", 2, "-b", 41, "--disp-freq", 1)
+    rates = [row.learning_rate for row in read_metrics(folder / "metrics.csv") if row.split == "train"]
+    np.testing.assert_allclose(rates, 0.01 * (1 + np.cos(np.pi * np.arange(10) / 10)) / 2, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("flags", "part"),
+    [
+        (["--batch-norm", "-b", 51], "the last batch is a single one"),
+        (["--batch-norm", "-b", 1], "the last batch is a single one"),
+        (["--validation", 205], "give less"),
+        (["--train-images", 200, "--validation", 6], "give less"),
+        (["--residual", "--hidden", 7, 8], "residual needs a hidden layer as wide as the one below"),
+    ],
+)
+def test_what_the_data_cannot_give_is_refused_before_training(trainer, tmp_path, flags, part):
+    ended = trainer.run(tmp_path, *QUIET, *flags)
+    assert ended.code == 2
+    assert part in ended.sentence
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_under_a_schedule_the_number_of_epochs_stays(trainer, run_of):
+    folder, _ = run_of("--schedule", "cosine", "--max-epoch", 2)
+    ended = trainer.resume(folder, *QUIET, "--max-epoch", 3)
+    assert ended.code == 2 and "max_epoch is 3" in ended.sentence
+
+
+def test_the_probe_changes_no_bit_and_sees_inside_a_residual(trainer, uninterrupted, run_of):
+    folder, _ = run_of("--max-epoch", 3, *CASES["everything at once"], "--probe", 0, 1, 2)
+    lines = (folder / "probe.csv").read_text().splitlines()
+    assert {line.split(",")[2] for line in lines[1:]} >= {"fc2", "bn2", "act2", "res2", "drop2"}
+    (folder / "probe.csv").unlink()
+    assert_same(folder, uninterrupted("everything at once"))
+
+
+def test_resuming_what_patience_ended_says_so_and_changes_nothing(trainer, run_of):
+    flags = ["--train-images", 20, "--validation", 60, "--patience", 2, "--momentum", 0.99, "-b", 5]
+    folder, _ = run_of(*flags, "--max-epoch", 99)
+    before = contents(folder)
+    ended = trainer.resume(folder, "--no-plot", "--max-epoch", 200)
+    assert ended.code == 0 and "nothing is left to train" in ended.stdout
+    assert contents(folder) == before
+
+
+def test_interrupted_with_patience_the_summary_speaks_of_the_weights_that_are_kept(trainer, run_of):
+    """Divergence ends as Ctrl-C does here: the last completed epoch's weights, not the best ones, are in model.npz."""
+    flags = ["--validation", 60, "--patience", 9, "-l", "Euclidean", "-lr", 3, "--max-epoch", 9]
+    folder, ended = run_of(*flags)
+    assert ended.code == 4
+    assert "chosen by the validation loss" not in ended.stdout and "final" not in ended.stdout
+    good = load_checkpoint(folder / "checkpoint.npz")
+    np.testing.assert_array_equal(Network.load(folder / "model.npz").params, good.params)
+
+
+def test_a_validation_loss_that_is_infinite_before_training_is_a_sentence(run_of):
+    _, ended = run_of("--init-std", "1e30", "--validation", 60, "-l", "Euclidean")
+    assert ended.code == 4 and "the valid loss became" in ended.sentence
+    assert "accuracy" not in ended.stdout and ended.stdout.startswith("time")
+
+
+def test_a_copied_run_draws_over_no_picture_of_the_one_it_was_copied_from(trainer, tmp_path):
+    assert trainer.run(tmp_path, "--quiet", "--max-epoch", 1).code == 0
+    folder = only(tmp_path / "runs")
+    picture = only(tmp_path / "plots")
+    before = picture.read_bytes()
+    copied = shutil.copytree(folder, folder.with_name("copied"))
+    assert trainer.resume(copied, "--quiet", "--max-epoch", 2).code == 0
+    assert picture.read_bytes() == before
+    assert (tmp_path / "plots" / "copied.png").exists()

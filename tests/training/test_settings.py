@@ -9,8 +9,9 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from run_mlp import config
+from training.command import ROOT
 from training.flags import parse
-from training.settings import resolve, run_name
+from training.settings import DEFAULTS, resolve, run_name, settings_page
 from utils import UsageError
 
 ASSIGNMENT = {
@@ -61,7 +62,7 @@ def test_without_hidden_layers_there_is_no_activation():
 @pytest.mark.parametrize(
     ("key", "values"),
     [
-        ("learning_rate", [0, -1, math.nan, math.inf, "0.1", None, True, 10**400, [1]]),
+        ("learning_rate", [0, 1e-60, -1, math.nan, math.inf, "0.1", None, True, 10**400, [1]]),
         ("weight_decay", [-1e-9, math.nan, math.inf, "0"]),
         ("momentum", [1, 1.0, -0.1, math.nan]),
         ("batch_size", [0, -1, 1.5, 10.0, "10", None, True]),
@@ -76,6 +77,15 @@ def test_without_hidden_layers_there_is_no_activation():
         ("seed", [-1, 0.5, None]),
         ("threads", [0, -1, 1.5, None, "two"]),
         ("learn_rate", [0.1]),
+        ("init", ["glorot", None]),
+        ("dropout", [1, -0.1, "0.5"]),
+        ("batch_norm", [1, "yes", None]),
+        ("residual", [0, "no"]),
+        ("schedule", ["step", 1]),
+        ("warmup", [1.5, -1]),
+        ("train_images", [0, "some", 1.5]),
+        ("validation", [-1, 0.1]),
+        ("patience", [-1, 0.5]),
     ],
 )
 def test_a_wrong_value_is_refused_by_name_in_one_sentence(key, values):
@@ -99,6 +109,25 @@ def test_numpy_numbers_come_back_as_plain_ones_that_json_can_hold():
     assert (resolved["learning_rate"], resolved["batch_size"], resolved["hidden"]) == (0.5, 20, [7])
 
 
+@pytest.mark.parametrize(
+    ("values", "part"),
+    [
+        ({"hidden": [], "dropout": 0.5}, "dropout is 0.5, but there is no hidden layer"),
+        ({"hidden": [], "batch_norm": True}, "batch_norm is True"),
+        ({"init": "he", "init_std": 0.1}, "leave init_std out"),
+        ({"patience": 3}, "patience needs validation images"),
+        ({"warmup": 0.2}, "warmup belongs to schedule one-cycle"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(values, part):
+    with pytest.raises(UsageError, match=part):
+        resolve(config, values)
+
+
+def test_config_has_the_defaults_of_the_table():
+    assert config == DEFAULTS
+
+
 # ---- any settings
 
 FOLDER_NAME = st.text("ab2_- .+ä", min_size=1, max_size=6).filter(lambda name: name.strip(".") != "")
@@ -119,6 +148,15 @@ VALID = {
     "seed": st.integers(0, 2**40),
     "data_dir": FOLDER_NAME,
     "threads": st.just("auto") | st.integers(1, 64),
+    "init": st.just("normal"),  # another contradicts init_std
+    "dropout": st.just(0.0) | st.floats(0, 0.9),
+    "batch_norm": st.booleans(),
+    "residual": st.booleans(),
+    "schedule": st.sampled_from(["constant", "cosine", "one-cycle"]),
+    "warmup": st.just(0.1),
+    "train_images": st.just("all") | st.integers(1, 50_000),
+    "validation": st.integers(1, 9_000),
+    "patience": st.just(0),  # another needs validation
 }
 SETTINGS = st.fixed_dictionaries({}, optional=VALID)
 ANYTHING = st.one_of(
@@ -184,3 +222,28 @@ def test_the_usual_settings_have_the_short_name_of_the_report():
     assert run_name(resolve(config, given_)) == "2_Sigmoid_SoftmaxCrossEntropyLoss_1.0_0.0_200_seed0"
     given_ = {"hidden": [], "loss": "euclidean", "seed": 4}
     assert run_name(resolve(config, given_)) == "0_None_EuclideanLoss_0.01_0.0_10_seed4"
+
+
+def test_the_page_of_settings_is_what_the_table_prints():
+    page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    assert page == settings_page(), "python -m training.settings > docs/settings.md"
+
+
+def test_every_setting_has_its_flag(tmp_path):
+    given_ = ["--batch-norm", "--residual", "--dropout", "0.5", "--init", "He", "--schedule", "cosine", "-n", "2"]
+    resolved, _ = parse([*given_, "--validation", "9", "--patience", "2", "--train-images", "50"], config)
+    assert (resolved["batch_norm"], resolved["dropout"], resolved["init"], resolved["train_images"]) == (
+        True,
+        0.5,
+        "he",
+        50,
+    )
+    assert run_name(resolved).endswith(
+        "_inithe_dropout0.5_batch_norm_residual_schedulecosine_train_images50_validation9_patience2"
+    )
+
+
+def test_a_switch_can_be_turned_off_again():
+    on = config | {"batch_norm": True, "residual": True}
+    resolved, _ = parse(["--no-batch-norm", "-n", "2"], on)
+    assert (resolved["batch_norm"], resolved["residual"]) == (False, True)

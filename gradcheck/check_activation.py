@@ -1,0 +1,313 @@
+"""The rows of layers without parameters: the assignment's activations, those of newer years, and any other layer."""
+
+import math
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import numpy as np
+
+from gradcheck import definitions
+from gradcheck.catalogue import Diagnosis, diagnose, named
+from gradcheck.check_batches import check_other_batches
+from gradcheck.mistakes_layers import OTHER_FORMS
+from gradcheck.reference import (
+    ACTIVATIONS,
+    CUBIC,
+    IN,
+    SCALE,
+    N,
+    central_differences,
+    is_coarse,
+    points,
+    relative_error,
+)
+from gradcheck.report_rows import NotWritten, Row, Unusable, first_difference, numbers, pair
+from gradcheck.source import line_of
+from gradcheck.wrapped import Wrapped
+
+EDGES = np.array([[-1000.0, 1000.0, -100.0, 5.0], [100.0, -1000.0, 30.0, -5.0], [-30.0, 0.0, 1000.0, 1.0]])  # (3, IN)
+
+# The step of central differences and the tolerance, in double and in single precision.
+FINE, COARSE = (1e-5, 1e-6), (5e-3, 2e-2)
+SPREAD = 4.0  # of the inputs: some are beyond 3 and -3, where HardSwish bends
+ROUNDED_MUCH = 1e-3
+ROUNDED = 1e-4  # GELU's constants written with a few digits
+NO_DEFINITION = "{} has no definition here: its formula was not compared, only backward with its own forward"
+SINGLE = 1e-4  # the tolerance of single precision where a formula can stand for the differences
+
+
+def expect_slopes(true: np.ndarray) -> None:
+    """Kinks are rare: where hardly any difference can be taken, nothing has been compared."""
+    if np.isnan(true).mean() > 0.5:
+        raise Unusable("forward has no derivative where it was tried: it jumps, or differs from call to call")
+
+
+class Check(SimpleNamespace):
+    """One class under test: row, name, make, layer (Wrapped), cls, right (its definition or None), coarse."""
+
+
+def check_activation(row: Row, make: Callable, name: str) -> None:
+    """make() -> a layer that works on (N, features) and keeps their shape, called `name` by the assignment."""
+    right = ACTIVATIONS.get(name, (definitions.LAYERS.get(name),))[0]
+    check = Check(row=row, name=name, make=make, right=right, elementwise=name != "Softmax")
+    with row.stage("gradient"):
+        check.layer = Wrapped(make, row)
+        check.cls = check.layer.cls
+        _check_gradient(check)
+    if row.error is None:
+        return
+    x, g = points(1, N, IN, spread=SPREAD), points(2, N, IN)
+    with row.stage("finite"):
+        _check_finite(check, Wrapped(make, row))
+    with row.stage("float32"):
+        check_float32(row, Wrapped(make, row), x, g)
+    with row.stage("arguments"):
+        check_own_arrays(row, Wrapped(make, row), x, g)
+
+
+def _check_gradient(check: Check) -> None:
+    row, layer, cls = check.row, check.layer, check.cls
+    x, before_x = (points(seed, N, IN, spread=SPREAD) for seed in (1, 3))
+    g, before_g = points(2, N, IN), points(4, N, IN)
+    output = layer.array("forward", x)
+    if output.shape != x.shape:
+        message = f"forward returns shape {output.shape} for {x.shape}"
+        row.wrong("agreement", message, where=line_of(cls, "forward"))
+        return
+    if not hasattr(cls, "backward"):
+        raise NotWritten("backward")
+
+    def total(at: np.ndarray) -> float:
+        return float((layer.array("forward", at) * g).sum())
+
+    check.coarse = is_coarse(total, x)
+    step, tolerance = COARSE if check.coarse else FINE
+    case = SimpleNamespace(x=x, g=g, n=N, k=IN, scale=SCALE, cubic=CUBIC, true=central_differences(total, x, step))
+    fits = _check_value(check, output, case, SINGLE if check.coarse else tolerance)
+    layer.array("forward", before_x)
+    with_old = layer.array("backward", before_g)
+    layer.array("forward", x)
+    theirs = layer.array("backward", g)
+    if check.right is not None:
+        slope = _definition_gradient(check)
+        if check.coarse and fits:
+            case.true, tolerance = slope(x, g), SINGLE
+        case.before, case.with_old_input = slope(before_x, before_g), slope(before_x, g)
+        case.sum = case.before + case.true
+    if np.isnan(case.true).mean() > 0.5 and row.has("wrong", "agreement"):
+        return  # forward is wrong, and has been said to be
+    expect_slopes(case.true)
+    row.error = relative_error(theirs, case.true)
+    if row.error <= tolerance:
+        _check_next_batch(check, [(before_x, before_g), (x, g)], [[with_old], [theirs]], tolerance)
+    elif check.right is not None and not fits and relative_error(theirs, slope(x, g)) <= tolerance:
+        row.columns["gradient"] = "wrong"  # backward is as defined: the fault is forward's
+        if not row.has("wrong", "agreement"):
+            evidence = first_difference("forward", output, check.right(x), lambda i: f"x = {x[i]:g}", tolerance)
+            row.findings[:] = [finding for finding in row.findings if finding.mistake != "other-formula"]
+            message = f"forward is not {check.name}: backward is the derivative of {check.name}, not of forward"
+            row.wrong("agreement", message, where=line_of(cls, "forward"), evidence=evidence)
+    else:
+        found = _diagnose(check, output, theirs, case, tolerance)
+        if found is None or found.key in ("constant-factor", "gelu-constants"):
+            found = difference_quotient(total, x, theirs, case.true) or found
+        _report(check, "backward", found, theirs, case, tolerance)
+
+
+def _diagnose(check: Check, output: np.ndarray, theirs: np.ndarray, case, tolerance: float) -> Diagnosis | None:
+    """What is wrong with backward; forward's rounded constants must not hide it."""
+    rounded = relative_error(output, check.right(case.x)) if check.right is not None else 0.0
+    found = diagnose(f"{check.name}.grad_input", theirs, case, tolerance)
+    if (found is None or found.key == "constant-factor") and tolerance < rounded < ROUNDED_MUCH:
+        found = diagnose(f"{check.name}.grad_input", theirs, case, 20 * rounded) or found
+    return found
+
+
+def _definition_gradient(check: Check) -> Callable:
+    """(x, grad_output) -> the gradient that belongs to the definition of this class."""
+    if check.name in ACTIVATIONS:
+        return lambda x, g: g * ACTIVATIONS[check.name][1](x)
+    return lambda x, g: central_differences(lambda at: float((check.right(at) * g).sum()), x, 1e-5)
+
+
+def _check_value(check: Check, output: np.ndarray, case, tolerance: float) -> bool:
+    """forward against its definition; whether it fits."""
+    row, name = check.row, check.name
+    if check.right is None:
+        return True
+    expected = check.right(case.x)
+    if relative_error(output, expected) <= (tolerance if name in ACTIVATIONS else max(tolerance, definitions.PRINTED)):
+        row.ok("agreement")
+        return True
+    where = line_of(check.cls, "forward")
+    if name in ACTIVATIONS:
+        other = named(output, OTHER_FORMS.get(f"{name}.forward", []), case, tolerance)
+        if other:
+            row.remark("agreement", f"other convention: forward is {other.message}", mistake=other.key)
+            return False
+        value = SimpleNamespace(**{**vars(case), "true": expected})
+        found = diagnose(f"{name}.forward", output, value, tolerance)
+        case.scale, case.cubic = getattr(value, "scale", SCALE), getattr(value, "cubic", CUBIC)
+        _report(check, "forward", found, output, value, tolerance)
+        return False
+    known = definitions.layer_convention(name, case.x, output)
+    if not np.isfinite(output).all():
+        message = f"forward is {output[~np.isfinite(output)][0]} at ordinary inputs"
+        row.wrong("agreement", message, mistake="not-finite", where=where)
+    elif known:
+        row.remark("agreement", known[1], mistake=known[0], where=where)
+    else:
+        at = tuple(np.argwhere(np.abs(output - expected) > 1e-6 * np.abs(expected))[0])
+        inputs = f"x = {case.x[at]:g}" if check.elementwise else f"x = {numbers(case.x[at[0]])}"
+        message = f"forward is not {name}: {pair(output[at], expected[at])}, at {inputs}"
+        row.remark("agreement", message, mistake="other-formula", where=where)
+    return False
+
+
+def _report(check: Check, method: str, found, theirs, case, tolerance: float) -> None:
+    def inputs(index: tuple) -> str:
+        given = f"x = {case.x[index]:g}" if check.elementwise else f"x = {numbers(case.x[index[0]])}"
+        return given if method == "forward" else f"{given}, grad_output = {case.g[index]:g}"
+
+    what, column = ("forward", "agreement") if method == "forward" else ("grad_input", "gradient")
+    evidence = first_difference(what, theirs, case.true, inputs, tolerance)
+    error, constants = relative_error(theirs, case.true), (None, "gelu-constants", "constant-factor")
+    where = line_of(check.cls, method)
+    if error < ROUNDED and check.name == "Gelu" and getattr(found, "key", None) in constants:
+        message = f"{method} is right to {int(-math.log10(error))} digits: its constants are rounded"
+        check.row.remark(column, message, mistake="rounded", where=where, evidence=evidence)
+        return
+    check.row.report(column, method, found, where, evidence)
+
+
+def difference_quotient(total: Callable, x: np.ndarray, theirs: np.ndarray, true: np.ndarray) -> Diagnosis | None:
+    """A derivative that is almost right: is it a difference quotient of forward itself?"""
+    if theirs.shape != x.shape or np.nanmax(np.abs(theirs - true)) > 0.1 * np.nanmax(np.abs(true)):
+        return None
+    middle = total(x)
+    moves = np.eye(x.size)[: x.size : 3].reshape(-1, *x.shape)  # every third coordinate is enough
+    ours, exact = theirs.ravel()[::3], true.ravel()[::3]
+    for h in (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6):
+        above = np.array([total(x + h * move) for move in moves])
+        below = np.array([total(x - h * move) for move in moves])
+        for quotient in ((above - middle) / h, (above - below) / (2 * h)):
+            missed = np.nanmax(np.abs(quotient - exact))
+            if missed > 0 and np.nanmax(np.abs(ours - quotient)) < 0.02 * missed:
+                message = f"it is a difference quotient with h = {h:g}: inexact and slow, write the derivative"
+                return Diagnosis("numerical-differentiation", message)
+    return None
+
+
+def _check_next_batch(check: Check, batches: list, backwards: list, tolerance: float) -> None:
+    """The gradient is right: is it, with the first batch of a new layer, a smaller one, and beside another layer?"""
+
+    def run(layer: Wrapped, given: tuple, forward: bool = True) -> list[np.ndarray]:
+        output = [layer.array("forward", given[0])] if forward else []
+        return [layer.array("backward", given[1]), *output]
+
+    small = tuple(array[:2] for array in batches[0])
+    new = lambda: Wrapped(check.make, check.row)  # noqa: E731
+    check_other_batches(check.row, new, run, [*batches, small], backwards, tolerance)
+
+
+STABLE = {
+    "Sigmoid": "the stable form is (1 + tanh(x / 2)) / 2, with derivative y (1 - y)",
+    "Gelu": "the stable form is np.tanh, with derivative 1 - tanh^2",
+    "Softmax": "subtract each row's largest input first",
+}
+CAUSES = {"overflow": "exp overflows", "divide by zero": "a division by 0", "invalid": "0 / 0, or inf - inf"}
+
+
+def _check_finite(check: Check, layer: Wrapped) -> None:
+    row = check.row
+    for dtype in (np.float64, np.float32):
+        edges = EDGES.astype(dtype)
+        output = layer.array("forward", edges)
+        grad = layer.array("backward", np.ones_like(edges))
+        for method, values in (("forward", output), ("backward", grad)):
+            if not np.isfinite(values).all():
+                _report_infinite(check, layer, method, values)
+                return
+        if check.right is not None and not row.has("wrong") and not row.has("remark", "agreement"):
+            expected = check.right(EDGES)
+            if relative_error(output, expected) > 1e-4:
+                at = tuple(np.argwhere(~np.isclose(output, expected, 1e-4))[0])
+                found = f"{pair(output[at], expected[at])}, at x = {EDGES[at]:g}"
+                message = f"forward is finite but wrong at large inputs: {found}"
+                row.unsafe("finite", message, where=line_of(check.cls, "forward"))
+                return
+
+
+def _report_infinite(check: Check, layer: Wrapped, method: str, values: np.ndarray) -> None:
+    """nan or inf. An unknown layer may well be exp(x): infinite at 1000, and right; nan is never right."""
+    bad = np.argwhere(np.isnan(values) if np.isnan(values).any() else ~np.isfinite(values))
+    at = min(map(tuple, bad), key=lambda at: abs(EDGES[at]) >= 1)
+    name = check.name
+    known = name in ACTIVATIONS or name in definitions.LAYERS
+    kind = "wrong" if abs(EDGES[at]) < 1 and check.elementwise else "unsafe"
+    kind = "remark" if np.isinf(values[at]) and not known else kind
+    point = np.full((1, 1), EDGES[at]) if check.elementwise else EDGES
+    where, text = layer.line_that_fails(method, calls=[("forward", [point]), ("backward", [np.ones_like(point)])])
+    cause = next((words for key, words in CAUSES.items() if key in text), None)
+    message = f"{method} is {values[at]} at x = {EDGES[at]:g}: " + "; ".join(filter(None, (cause, STABLE.get(name))))
+    mistake = f"overflow-{name.lower()}" if name in STABLE else "not-finite"
+    where = where or line_of(check.cls, method)
+    check.row.add(kind, "finite", message.removesuffix(": "), mistake=mistake, where=where)
+
+
+def check_float32(row: Row, layer: Wrapped, x: np.ndarray, g: np.ndarray) -> None:
+    """float32 in -> float32 out, forward and backward."""
+    output = layer.array("forward", x.astype(np.float32))
+    grad = layer.array("backward", g.astype(np.float32))
+    wide = [method for method, array in (("forward", output), ("backward", grad)) if is_wide(array)]
+    if wide:
+        row.note(
+            "float32", WIDE.format(" and ".join(wide), "turn" if len(wide) > 1 else "turns"), mistake="float32-lost"
+        )
+
+
+WIDE = (
+    "{} {} float32 into float64: np.sqrt(2) does this, an array of integers too (np.where(x > 0, 1, 0)); "
+    "a mask of bool does not"
+)
+
+
+def is_wide(array: np.ndarray) -> bool:
+    return array.dtype != np.float32
+
+
+def check_own_arrays(row: Row, layer: Wrapped, x: np.ndarray, g: np.ndarray) -> None:
+    """The array that forward returned stays what it was: a training loop may keep it."""
+    kept = layer.call("forward", x)
+    copy = np.array(kept)
+    layer.call("backward", g)
+    if not np.array_equal(kept, copy, equal_nan=True):
+        row.remark("arguments", "backward overwrites the array that forward returned", mistake="output-overwritten")
+        return
+    layer.call("forward", points(5, N, IN))
+    if not np.array_equal(kept, copy, equal_nan=True):
+        row.remark("arguments", "forward writes into the array that it returned before", mistake="output-overwritten")
+
+
+def check_extra(row: Row, make: Callable) -> None:
+    """A layer that the assignment of no year knows: only that backward fits its own forward."""
+    trial, trouble = Row("trial"), None
+    with trial.stage("gradient"):
+        layer = Wrapped(make, trial)
+        outputs = [layer.array("forward", points(1, N, IN)) for _ in range(2)]
+        if outputs[0].shape != (N, IN):
+            trouble = f"it returns shape {outputs[0].shape} for {(N, IN)}"
+        elif not np.array_equal(*outputs, equal_nan=True):
+            trouble = "it gives another output each time"
+    first = trial.findings[0] if trial.findings else None
+    if first and first.kind == "wrong" and first.mistake != "return-missing":
+        trouble = first.message
+    if trouble is None:
+        check_activation(row, make, row.name)
+        if row.error is not None:
+            row.note("use", NO_DEFINITION.format(row.name), mistake="no-definition")
+        return
+    row.verdict = "not checked"
+    row.remark(
+        "use", f"no layer of the assignment, and it cannot be checked as one: {trouble}", where=first and first.where
+    )

@@ -1,0 +1,366 @@
+"""The rows of losses: whether backward is the derivative of forward. What forward is, loss_conventions.py finds out."""
+
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import numpy as np
+
+from gradcheck.catalogue import diagnose
+from gradcheck.check_activation import COARSE, FINE, NO_DEFINITION, SINGLE, difference_quotient, expect_slopes
+from gradcheck.check_together import ratio
+from gradcheck.definitions import LOSSES, match_loss
+from gradcheck.errors import describe
+from gradcheck.loss_conventions import (
+    PER_SAMPLE,
+    SHAPES,
+    SPREAD,
+    Reduced,
+    batch,
+    difference,
+    find_form,
+    report_shape,
+    wants_labels,
+)
+from gradcheck.mistakes_losses import SCALES
+from gradcheck.reference import central_differences, is_coarse, loss_gradient, loss_value, relative_error, softmax
+from gradcheck.report_rows import NotWritten, Row, Unusable, first_difference, numbers
+from gradcheck.source import is_stub, line_of
+
+
+class LossCheck(SimpleNamespace):
+    """One loss under test: row, make, name, loss (Reduced), cls, o, t, form (None: it is not the definition)."""
+
+    def scale(self) -> float:
+        """What forward is multiplied by, against the mean."""
+        found = self.form or self.match
+        return found.factor(*self.o.shape) if found else 1.0
+
+    def gradient(self) -> np.ndarray:
+        """The gradient of the definition, as a mean."""
+        if self.match:
+            return central_differences(lambda o: self.match.total(o, self.t) / len(o), self.o, 1e-5)
+        return loss_gradient(self.name, self.o, self.t, self.form.margin if self.form else 5.0)
+
+
+def check_loss(row: Row, make: Callable, name: str, columns_elsewhere: bool | None = None) -> None:
+    """name: what the assignment calls it; another name: backward is held against its own forward alone.
+
+    columns_elsewhere: whether the layers of the same submission keep samples in columns, None if that is not known.
+    """
+    check = LossCheck(row=row, make=make, name=name, known=name in SPREAD, form=None)
+    check.match, check.probabilities, check.of_sum = None, False, False
+    check.o, check.t = batch(name, SHAPES[0])
+    usable = False
+    with row.stage("agreement"):
+        check.loss = Reduced(make, row, bool(columns_elsewhere) and not check.known)
+        check.cls = check.loss.cls
+        find = _find_form if check.known else _find_other_value
+        usable = find(check, columns_elsewhere)
+    if not usable:
+        return
+    with row.stage("gradient"):
+        if not hasattr(check.cls, "backward") or is_stub(check.cls.backward):
+            raise NotWritten("backward")
+        _check_gradient(check)
+    if row.error is None:
+        return
+    if not check.known and name not in LOSSES:
+        row.note("use", NO_DEFINITION.format(name), mistake="no-definition")
+    row.hints["columns"] = check.loss.columns
+    with row.stage("mean"):
+        _check_mean(check)
+    with row.stage("finite"):
+        _check_finite(check)
+    with row.stage("float32"):
+        loss, o, t = check.loss, check.o.astype(np.float32), check.t.astype(np.float32)
+        loss.value(o, t)
+        grad = loss.array("backward", o, t)
+        if grad.dtype != np.float32:
+            message = f"backward turns float32 into {grad.dtype}, and with it all that follows"
+            row.note("float32", message, mistake="float32-lost")
+    with row.stage("arguments"):
+        _check_stateless(check)
+
+
+def _find_form(check: LossCheck, columns_elsewhere: bool | None) -> bool:
+    """What forward of one of the assignment's losses is; whether it is worth while to look at backward."""
+    row, loss, o, t = check.row, check.loss, check.o, check.t
+    try:
+        first = loss.value(o, t)
+    except (NotWritten, Unusable):
+        raise
+    except Exception:
+        if wants_labels(row, loss, check.name):
+            return False
+        raise
+    if np.isfinite(first) and _keeps_earlier_batches(loss, o, t, first):
+        message = "forward differs from call to call for the same batch: it keeps something from earlier batches"
+        row.wrong("agreement", message, mistake="differs", where=line_of(check.cls, "forward"))
+        return False
+    check.form = find_form(row, loss, check.name, columns_elsewhere)
+    return True
+
+
+def _find_other_value(check: LossCheck, _) -> bool:
+    """A loss of another name: outputs or probabilities, a number or an array, its definition if it has one."""
+    row, loss, name = check.row, check.loss, check.name
+    definition = LOSSES[name][0].total if name in LOSSES else None
+    right = definition and (lambda o, t: definition(o, t) / len(o))
+    try:
+        first = loss.value(check.o, check.t)
+    except (ValueError, TypeError, IndexError, KeyError, Unusable) as error:
+        if right and not isinstance(error, Unusable) and wants_labels(row, loss, name, right):
+            return False
+        if name in LOSSES or getattr(error, "more", {}).get("mistake") == "return-missing":
+            raise
+        row.verdict, message = "not checked", describe(error)[0] if not isinstance(error, Unusable) else str(error)
+        row.remark("use", f"no loss of the assignment, and it cannot be checked as one: {message}")
+        return False
+    batches = [batch(name, shape, seed) for seed, shape in ((1, SHAPES[0]), (2, SHAPES[1]))]
+    check.match = match_loss(name, loss.value, batches)
+    if check.match is None:
+        as_probabilities = [(softmax(0.3 * o), t) for o, t in batches]
+        check.match = match_loss(name, loss.value, as_probabilities)
+        if check.match or not np.isfinite(first):
+            (check.o, check.t), check.probabilities = as_probabilities[0], True
+    value = loss.value(check.o, check.t)
+    if not np.isfinite(value):
+        message = f"forward is {first:g} for ordinary outputs and one-hot targets"
+        where = loss.line_that_fails("forward")[0] or line_of(check.cls, "forward")
+        row.wrong("agreement", message, mistake="not-finite", where=where)
+        return False
+    if _keeps_earlier_batches(loss, check.o, check.t, value):
+        row.verdict = "not checked"
+        row.remark("use", "forward differs from call to call for the same batch", mistake="differs")
+        return False
+    if loss.holds:
+        once, twice = (loss.value(*(np.vstack([a] * times) for a in (check.o, check.t))) for times in (1, 2))
+        loss.mean = abs(twice - once) < 1e-6 * abs(once)
+        report_shape(row, loss)
+        check.match = match_loss(name, loss.value, [(check.o, check.t)])
+    if right is not None and check.match is None:
+        evidence = difference(loss, right, (check.o, check.t))
+        where = line_of(check.cls, "forward")
+        row.remark("agreement", f"forward is not {name} as it is defined", where=where, evidence=evidence)
+    elif right is not None and check.match.remark:
+        row.remark("agreement", check.match.words, mistake=check.match.key, where=line_of(check.cls, "forward"))
+    return True
+
+
+def _keeps_earlier_batches(loss: Reduced, o: np.ndarray, t: np.ndarray, first: float) -> bool:
+    """Whether forward of a batch is another number after a forward of another batch."""
+    try:
+        loss.value(0.5 * o, t)
+        return abs(loss.value(o, t) - first) > 1e-9 * abs(first)
+    except Unusable:
+        return False
+
+
+def _check_gradient(check: LossCheck) -> None:
+    """backward against central differences of forward, or of its definition where that can stand for them."""
+    row, loss, name, o, t, form = check.row, check.loss, check.name, check.o, check.t, check.form
+    total = lambda at: loss.value(at, t)  # noqa: E731
+    loss.value(o, t)
+    theirs = loss.array("backward", o, t)
+    coarse = is_coarse(total, o)
+    step, tolerance = COARSE if coarse else FINE
+    true = central_differences(total, o, step)
+    if np.isnan(true).any() and row.has("wrong", "agreement"):
+        return  # forward is wrong, and has been said to be
+    expect_slopes(true)
+    if coarse and form and form.convention:
+        true, tolerance = check.scale() * check.gradient(), SINGLE
+    if theirs.shape == true.T.shape != true.shape and relative_error(theirs.T, true) <= tolerance:
+        theirs = _report_turned(check, theirs)
+    if loss.holds == PER_SAMPLE and loss.mean:
+        true = _report_per_sample(check, theirs, true, tolerance)
+    is_sum = check.of_sum or getattr(form or check.match, "key", "") in ("sum", "sum-no-half")
+    factor = ratio(theirs, true)
+    row.hints["ratio"] = (factor * (len(o) if is_sum else 1), len(o)) if factor else None
+    row.error = relative_error(theirs, true)
+    if row.error <= tolerance:
+        _check_far(check)
+        return
+    if check.known and not (form and form.convention) and relative_error(theirs, check.gradient()) <= tolerance:
+        row.columns["gradient"] = "wrong"  # backward is that of the definition: the fault is forward's
+        return
+    if (form or check.match) and relative_error(theirs, check.scale() * check.gradient()) <= tolerance:
+        # backward is that of the definition: does forward have an epsilon in its logarithm?
+        _check_far(check)
+        if check.match:
+            message = f"forward is {name} to a few digits only: is a small number added in its logarithm?"
+            row.remark("agreement", message, mistake="epsilon", where=line_of(check.cls, "forward"))
+        if row.has("unsafe", "agreement") or check.match:
+            return
+    _report_gradient(check, theirs, true, total, tolerance)
+
+
+def _report_turned(check: LossCheck, theirs: np.ndarray) -> np.ndarray:
+    """backward is right, but transposed: a convention if the layers beside it take gradients so."""
+    together = check.row.hints.get("gradient_columns_elsewhere")
+    where = line_of(check.cls, "backward")
+    message = "gradients are handed back transposed, (K, N), forward's arrays are not"
+    if together is not None and together != check.loss.columns:
+        message = f"other convention: {message}: beside classes that do not do so it raises"
+        check.row.remark("agreement", message, mistake="gradient-columns", where=where)
+        check.loss.gradient_columns = not check.loss.columns
+        return theirs.T
+    check.row.wrong("gradient", f"backward is wrong: {message}", mistake="transposed", where=where)
+    check.loss.gradient_columns = not check.loss.columns
+    return theirs.T
+
+
+def _report_per_sample(check: LossCheck, theirs: np.ndarray, true: np.ndarray, tolerance: float) -> np.ndarray:
+    """One loss per sample says nothing about mean or sum: backward may be the derivative of either."""
+    n = len(check.o)
+    # As a last resort the definition: forward may be right to a few digits only.
+    of_sum = relative_error(theirs, n * true) <= tolerance
+    of_sum = of_sum or (
+        check.known and check.form and relative_error(theirs, n * check.scale() * check.gradient()) < 1e-3
+    )
+    which = "backward is the derivative of their sum" if of_sum else "backward is that of their mean"
+    message = f"other convention: one loss per sample, not their mean; {which}"
+    where = line_of(check.cls, "forward")
+    check.row.remark("agreement", message, mistake="per-sample", where=where)
+    check.of_sum = bool(of_sum)
+    return n * true if of_sum else true
+
+
+def _report_gradient(check: LossCheck, theirs: np.ndarray, true: np.ndarray, total: Callable, tolerance: float) -> None:
+    """backward is wrong. In units of the definition, where forward is that: the catalogue knows the mean."""
+    row, form, (n, k) = check.row, check.form, check.o.shape
+    base = check.gradient() if (form and form.convention) or check.match else true / check.scale()
+    case = SimpleNamespace(o=check.o, t=check.t, n=n, k=k, margin=form.margin if form else 5.0, true=base)
+    case.p = softmax(check.o)
+    found = diagnose(f"{check.name}.grad_input", theirs / check.scale(), case, tolerance)
+    if found is None or found.key == "constant-factor":
+        found = difference_quotient(total, check.o, theirs, true) or found
+    if found is None and check.loss.holds != PER_SAMPLE and form and form.epsilon:
+        found = diagnose(f"{check.name}.grad_input", theirs, SimpleNamespace(**vars(case) | {"true": true}), tolerance)
+    message = "backward is wrong" + (f": {found.message}" if found else "")
+    if form and form.key != "mean":
+        expected = check.gradient()
+        own = [words for _, scale, words, _ in SCALES if _same(theirs, scale(n, k) * expected, tolerance)]
+        message = f"forward and backward disagree: forward is {form.words}" + (
+            f"; backward is that of {own[0]}" if own else f", and {message}"
+        )
+
+    def inputs(index: tuple) -> str:
+        return f"o[{index[0]}] = {numbers(check.o[index[0]])}, t[{index[0]}] = {numbers(check.t[index[0]])}"
+
+    evidence = first_difference("backward", theirs, true, inputs, tolerance)
+    where = line_of(check.cls, "backward")
+    row.wrong("gradient", message, mistake=found.key if found else None, where=where, evidence=evidence)
+
+
+def _same(theirs: np.ndarray, other: np.ndarray, tolerance: float) -> bool:
+    return theirs.shape == other.shape and relative_error(theirs, other) <= tolerance
+
+
+def _check_far(check: LossCheck) -> None:
+    """Where the loss is large but harmless (60 per sample), loss and gradient must still belong together."""
+    row, loss, name, form = check.row, check.loss, check.name, check.form
+    if name != "SoftmaxCrossEntropyLoss" or form is None or loss.holds:
+        return
+    o, t = np.zeros((2, 10)), np.zeros((2, 10))
+    o[0, :3], o[1, :3] = (-30.0, 30.0, 0.0), (2.0, -28.0, 32.0)
+    t[0, 0] = t[1, 1] = 1.0
+    theirs, true = loss.value(o, t), form.factor(*o.shape) * loss_value(name, o, t)
+    if not np.isfinite(theirs) or abs(theirs - true) <= 1e-4 * abs(true):
+        return
+    row.findings[:] = [finding for finding in row.findings if finding.mistake != "epsilon"]
+    per_sample = theirs / form.factor(*o.shape)
+    grad = loss.array("backward", o, t)
+    slope = central_differences(lambda at: loss.value(at, t), o, 1e-4)
+    follows = relative_error(grad, slope) <= 1e-3
+    what = f"{form.epsilon:g} is added in the logarithm" if form.epsilon else "probabilities are clipped"
+    message = f"{what}: a loss of 60 is {per_sample:.3g}" + (
+        ", and its gradient 0" if follows else ", and backward is not the derivative of that"
+    )
+    where = line_of(check.cls, "forward")
+    row.unsafe("agreement", f"{message}; log-sum-exp needs neither", mistake="clipped", where=where)
+
+
+def _check_mean(check: LossCheck) -> None:
+    """The same batch twice over has the same mean, and so have its samples one by one."""
+    row, loss, o, t = check.row, check.loss, check.o, check.t
+    once, twice = loss.value(o, t), loss.value(np.vstack([o, o]), np.vstack([t, t]))
+    if abs(twice - once) > 1e-5 * abs(once) and not row.columns.get("mean") and not loss.holds:
+        ratio = twice / once if once else float("nan")
+        row.remark("mean", f"the same batch twice over gives {ratio:.3g} times the loss: it is no mean", mistake="sum")
+    if check.form is not None and check.form.key == "mean" and not loss.holds:
+        singles = [loss.value(o[n : n + 1], t[n : n + 1]) for n in range(len(o))]
+        loss.value(o[:1], t[:1])
+        shape = loss.array("backward", o[:1], t[:1]).shape
+        shape = shape if not row.has("wrong", "gradient") else o[:1].shape
+        if abs(np.mean(singles) - once) > 1e-4 * abs(once) or shape != o[:1].shape:
+            row.wrong("mean", "a batch of one sample is treated otherwise than a larger one", mistake="single-sample")
+
+
+NOT_FINITE = (
+    ("overflow", "overflow-softmax", "exp overflows; subtract each row's largest output first (log-sum-exp)"),
+    ("zero encountered in log", "log-of-zero", "the logarithm of 0; use o - max - log sum exp(o - max) (log-sum-exp)"),
+    ("in divide", "underflow-softmax", "exp of a whole row is 0, then 0 / 0; subtract each row's own largest output"),
+    ("", "not-finite", "0 times inf, or inf - inf"),
+)
+
+
+def _check_finite(check: LossCheck) -> None:
+    row, loss, name = check.row, check.loss, check.name
+    signs = np.array([[1, -1, -1, 0], [-1, 1, 1, 0], [1, 1, 1, 1], [-1, -1, -1, -1], [0, 1, 0, -1]], float)
+    o, t = 1000.0 * np.tile(signs, 3)[:, :10], np.eye(10)[[0, 0, 1, 2, 3]]
+    if check.probabilities:
+        o = t  # the best prediction there is: a probability of 0 stands beside a target of 0
+    for dtype in (np.float64, np.float32):
+        value = loss.value(o.astype(dtype), t.astype(dtype))
+        grad = loss.array("backward", o.astype(dtype), t.astype(dtype))
+        if not (np.isfinite(value) and np.isfinite(grad).all()):
+            _report_infinite(check, value, grad)
+            return
+    if check.form is None or name == "SoftmaxCrossEntropyLoss" or row.has("wrong"):
+        return
+    value = loss.value(o, t)
+    true = check.form.factor(*o.shape) * loss_value(name, o, t, check.form.margin)
+    if abs(value - true) > 1e-4 * abs(true):
+        message = f"forward is finite but wrong at outputs of ±1000: {value:.6g}, true {true:.6g}"
+        row.unsafe("finite", message, mistake="clipped")
+
+
+def _report_infinite(check: LossCheck, value: float, grad: np.ndarray) -> None:
+    bad = [method for method, found in (("forward", value), ("backward", grad)) if not np.isfinite(found).all()]
+    where, text = check.loss.line_that_fails(bad[0])
+    message = f"{' and '.join(bad)} {'are' if len(bad) > 1 else 'is'} not finite at "
+    message += "probabilities of 0 and 1" if check.probabilities else "outputs of ±1000"
+    key = "not-finite"
+    if text and not check.probabilities:
+        _, key, why = next(entry for entry in NOT_FINITE if entry[0] in text)
+        message += f": {why}"
+    check.row.unsafe("finite", message, mistake=key, where=where or line_of(check.cls, bad[0]))
+
+
+def _check_stateless(check: LossCheck) -> None:
+    """backward of a new object, and after a forward of another batch, is the same as after its own forward."""
+    row, loss, o, t = check.row, check.loss, check.o, check.t
+    loss.value(o, t)
+    expected = loss.array("backward", o, t)
+    fresh = Reduced(check.make, Row("trial"), loss.columns)
+    fresh.gradient_columns = loss.gradient_columns
+    others = [batch("", SHAPES[0], seed) for seed in (7, 8)]
+    try:
+        same = np.allclose(fresh.array("backward", o, t), expected)
+    except Exception:
+        same = False
+    if same:
+        loss.value(*others[0])
+        other = loss.array("backward", o, t)
+        same = other.shape == expected.shape and np.allclose(other, expected)
+    if not same:
+        where = line_of(check.cls, "backward")
+        row.note("use", "backward needs the forward of the same batch before it", mistake="stateful", where=where)
+    loss.value(o, t)
+    kept = loss.call("backward", o, t)
+    copy = np.array(kept)
+    loss.value(*others[1])
+    loss.array("backward", *others[1])
+    if not np.array_equal(kept, copy, equal_nan=True):
+        row.remark("arguments", "backward writes into the array that it returned before", mistake="output-overwritten")

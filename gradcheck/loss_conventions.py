@@ -1,0 +1,271 @@
+"""Which loss a forward is: the definition under one of the known conventions, another known loss, or no such thing."""
+
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import numpy as np
+
+from gradcheck.errors import plain
+from gradcheck.mistakes_losses import KNOWN_VARIANTS, OTHER_LOSSES, SCALES
+from gradcheck.reference import is_coarse, loss_value, one_hot, points, relative_error, softmax
+from gradcheck.report_rows import Row, Unusable, numbers, pair
+from gradcheck.source import line_of
+from gradcheck.wrapped import Wrapped
+
+# Batches of two sizes, so that a factor of N is told from one of 7; ten columns, for a loss with a weight per digit.
+SHAPES = ((7, 10), (3, 10))
+# What people add to a probability before its logarithm.
+EPSILONS = (0.0, 1e-12, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3)
+SPREAD = {"EuclideanLoss": 1.5, "SoftmaxCrossEntropyLoss": 1.5, "HingeLoss": 4.0}
+
+
+def batch(name: str, shape: tuple[int, int], seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Outputs and one-hot targets; the target's output has both signs, violations lie on both sides of the kink."""
+    seed += HINGE_SEED if name == "HingeLoss" else 0
+    return points(seed, *shape, spread=SPREAD.get(name, 1.5)), one_hot(seed + 10, *shape)
+
+
+HINGE_SEED = 650
+# What an array that forward returns holds, and how to say that it is no number.
+PER_SAMPLE, PER_COLUMN, PER_OUTPUT = "samples", "columns", "outputs"
+MISSING_SUM = {
+    PER_COLUMN: "a number for each column: sum over the columns too",
+    PER_OUTPUT: "a number for each output: sum over the columns and average over the batch",
+}
+
+
+class Reduced(Wrapped):
+    """A loss whose forward is a number, even where it gives an array: that is summed, and divided by N if `mean`."""
+
+    mean = True
+    shape = None  # of what forward returned, and what that holds
+    holds = None
+
+    def _turned(self, method: str, is_result: bool) -> bool:
+        return super()._turned(method, is_result) if is_result else self.columns
+
+    def value(self, o: np.ndarray, t: np.ndarray) -> float:
+        result = self.call("forward", o, t)
+        if isinstance(result, (tuple, dict)):
+            what = "a tuple (loss, gradient)" if isinstance(result, tuple) else "a dict"
+            message = f"forward returns {what}, not a number: return the loss alone"
+            raise Unusable(message, mistake="not-a-number", where=line_of(self.cls, "forward"))
+        result = np.asarray(result)
+        if result.dtype.kind not in "fiub":
+            raise Unusable(f"forward returns {plain(result.dtype)}, not a number")
+        if result.size == 1:
+            return float(result.reshape(()))
+        kinds = {len(o): PER_SAMPLE, o.shape[1]: PER_COLUMN, o.size: PER_OUTPUT}
+        if result.size not in kinds:
+            message = f"forward returns an array of shape {result.shape}, not a number"
+            raise Unusable(message, where=line_of(self.cls, "forward"))
+        self.shape, self.holds = self.shape or result.shape, kinds[result.size]
+        return float(result.sum() / (len(o) if self.mean else 1))
+
+
+class Form(SimpleNamespace):
+    """What forward turned out to be: factor(n, k) times the mean, with this margin; key and words of the factor."""
+
+
+def find_form(row: Row, loss: Reduced, name: str, columns_elsewhere: bool | None) -> Form | None:
+    """Compare forward with the definition under every known factor. None: it is no such thing.
+
+    A loss in rows over the number of columns and one in columns over the batch are one formula, so the orientation of
+    the layers beside it is tried first.
+    """
+    trouble = turned = None
+    orientations = (True, False) if columns_elsewhere else (False, True)
+    for columns in orientations:
+        loss.columns = columns
+        try:
+            form = _match_reduced(loss, name)
+        except (ValueError, IndexError, TypeError, Unusable) as error:
+            trouble = trouble or (error if columns == orientations[0] else None)
+            continue
+        if form is None:
+            continue
+        if columns == orientations[0] or form.convention:
+            return _accept(row, loss, name, form)
+        turned = form  # right for no network: a softmax over the wrong axis looks like this too
+    loss.columns = orientations[0]
+    if turned is not None and not _is_another(row, loss, name):
+        loss.columns = orientations[1]
+        return _accept(row, loss, name, turned)
+    if turned is not None:
+        return None
+    if wants_labels(row, loss, name):
+        return None
+    if trouble is not None:
+        raise trouble
+    if not _is_another(row, loss, name):
+        _report_value(row, loss, name)
+    return None
+
+
+def wants_labels(row: Row, loss: Reduced, name: str, right: Callable | None = None) -> bool:
+    """Whether forward is the loss, mean or sum, when it gets class numbers for the one-hot target: a fault."""
+    o, t = batch(name, SHAPES[0])
+    try:
+        value = float(np.mean(loss.subject.forward(o.copy(), t.argmax(axis=1))))
+    except Exception:
+        return False
+    true = right(o, t) if right else loss_value(name, o, t)
+    if not np.isclose([value, value / len(o)], true, rtol=1e-4).any():
+        return False
+    message = "the target is taken as class numbers: the assignment gives one-hot rows (target.argmax(1) turns them)"
+    row.wrong("agreement", message, mistake="labels", where=line_of(loss.cls, "forward"))
+    return True
+
+
+def _match_reduced(loss: Reduced, name: str) -> Form | None:
+    """The form of forward; where it returns an array, of the array's mean over the batch or of its sum."""
+    forms = {}
+    loss.holds = None
+    for loss.mean in (True, False):
+        forms[loss.mean] = _match(loss, name)
+        if loss.holds is None:
+            return forms[loss.mean]
+    best = [mean for mean, form in forms.items() if form is not None and form.key == "mean"]
+    best += [mean for mean, form in forms.items() if form is not None] + [True]
+    loss.mean = best[0]
+    return forms[loss.mean]
+
+
+def _match(loss: Reduced, name: str) -> Form | None:
+    batches = [batch(name, shape, seed) for seed, shape in ((1, SHAPES[0]), (2, SHAPES[1]), (3, SHAPES[0]))]
+    coarse = is_coarse(lambda at: loss.value(at, batches[0][1]), batches[0][0])
+    margin, extra = (5.0, 0.0)
+    if name == "HingeLoss":
+        margin, extra = _find_margin(loss, 2 if coarse else 9)
+    theirs = [loss.value(*given) for given in batches]
+    tolerance = 1e-4 if coarse else 1e-6
+    known = {"margin": margin, "extra": extra}
+    found, best = None, tolerance
+    for epsilon in EPSILONS if name == "SoftmaxCrossEntropyLoss" else (0.0,):
+        values = [loss_value(name, *given, margin) + extra + _shortened(*given, epsilon) for given in batches]
+        for key, factor, words, convention in SCALES:
+            true = [factor(*given[0].shape) * value for given, value in zip(batches, values)]
+            error = relative_error(np.array(theirs), np.array(true))
+            if error < best:
+                found = Form(key=key, factor=factor, words=words, convention=convention, epsilon=epsilon, **known)
+                best = 0.01 * error  # another epsilon must be far nearer
+    if found:
+        return found
+    # The sum over the batch divided by one number, whatever the size of the batch?
+    ratios = np.array(theirs) / [loss_value(name, *given, margin) * len(given[0]) for given in batches]
+    if ratios[0] > 0 and abs(extra) < 1e-6 and np.allclose(ratios, ratios[0], rtol=tolerance):
+        size = 1 / ratios[0]
+        words = f"the sum divided by {size:.6g}, a fixed number, where the batch size belongs"
+        factor = lambda n, k: n / size  # noqa: E731
+        return Form(key="fixed-batch", factor=factor, words=words, convention=False, epsilon=0.0, **known)
+    return None
+
+
+def _shortened(o: np.ndarray, t: np.ndarray, epsilon: float) -> float:
+    """What log(p + epsilon) in place of log p takes from the mean cross-entropy."""
+    return -float((t * np.log1p(epsilon / softmax(o))).sum()) / len(o)
+
+
+def _find_margin(loss: Reduced, digits: int) -> tuple[float, float]:
+    """The margin, and what forward adds even where no class violates it, both per sample; from three losses.
+
+    With all outputs 0 but the target's d, the definition is (K - 1) max(0, margin - d).
+    """
+    t = one_hot(3, *SHAPES[0])
+    k = SHAPES[0][1]
+    at_zero, below, above = (loss.value(d * t, t) for d in (0.0, -1000.0, 1e4))
+    per_violation = (below - at_zero) / 1000.0
+    if not np.isfinite(per_violation) or per_violation == 0:
+        return 5.0, 0.0
+    margin = (at_zero - above) / per_violation
+    extra = above / per_violation * (k - 1)
+    margin, extra = round(margin, digits), round(extra, digits)
+    return (margin, extra) if abs(margin) < 100 and abs(extra) < 1e4 else (5.0, 0.0)
+
+
+ABOUT_THE_MEAN = ("sum", "sum-no-half", "mean-of-all", "over-n-twice", "over-k", "fixed-batch")
+
+
+def _accept(row: Row, loss: Reduced, name: str, form: Form) -> Form:
+    where = line_of(loss.cls, "forward")
+    if loss.columns:
+        row.remark("agreement", "other convention: samples in columns, not in rows", mistake="columns")
+    report_shape(row, loss)
+    if form.epsilon:
+        message = (
+            f"{form.epsilon:g} is added in the logarithm: a large loss is cut off; log-sum-exp needs no such number"
+        )
+        row.remark("agreement", message, mistake="epsilon", where=where)
+    if name == "HingeLoss":
+        _report_margin(row, form, where)
+    if form.key == "mean":
+        return form
+    column = "mean" if form.key in ABOUT_THE_MEAN else "agreement"
+    if form.convention:
+        row.remark(column, f"other convention: {form.words}", mistake=form.key, where=where)
+    else:
+        row.wrong(column, f"forward is wrong: {form.words}", mistake=form.key, where=where)
+    return form
+
+
+def report_shape(row: Row, loss: Reduced) -> None:
+    """forward returns an array: one loss per sample is a convention, all else lacks a sum."""
+    where = line_of(loss.cls, "forward")
+    if loss.holds in MISSING_SUM:
+        message = f"forward returns shape {loss.shape}, {MISSING_SUM[loss.holds]}"
+        row.wrong("agreement", message, mistake="missing-sum", where=where)
+    elif loss.holds == PER_SAMPLE and not loss.mean:
+        message = f"forward returns shape {loss.shape}, the losses of the samples, each divided by N already: sum them"
+        row.wrong("agreement", message, mistake="missing-sum", where=where)
+
+
+def _report_margin(row: Row, form: Form, where: str | None) -> None:
+    if form.margin <= 0:
+        key, words = ("margin-missing", "missing") if form.margin == 0 else ("margin-sign", f"{form.margin:g}")
+        row.wrong("agreement", f"forward is wrong: the margin is {words}", mistake=key, where=where)
+    elif form.margin != 5:
+        message = f"other convention: the margin is {form.margin:g} unless given, 5 in the assignment"
+        row.remark("agreement", message, mistake="margin-default")
+    if abs(form.extra) > 1e-6:
+        counted = abs(form.extra - form.margin) < 1e-6
+        why = ": the target's own column is counted, max(0, margin) more" if counted else ""
+        key = "target-counted" if counted else "constant-added"
+        row.wrong("agreement", f"forward is {form.extra:g} per sample too large{why}", mistake=key, where=where)
+
+
+def _is_another(row: Row, loss: Reduced, name: str) -> bool:
+    """forward is the definition under no known factor: is it another formula with a name?"""
+    where = line_of(loss.cls, "forward")
+    batches = [batch(name, shape, seed) for seed, shape in ((1, SHAPES[0]), (2, SHAPES[1]))]
+    theirs = np.array([loss.value(*given) for given in batches])
+    sizes = np.array([len(given[0]) for given in batches])
+    for key, words, total in OTHER_LOSSES[name]:
+        for margin in (5.0, 1.0):
+            true = np.array([total(*given, margin) for given in batches])
+            for over in (sizes, 1.0, 2.0 * sizes):
+                if relative_error(theirs, true / over) < 1e-6:
+                    report_shape(row, loss)
+                    if key in KNOWN_VARIANTS:
+                        row.remark("agreement", f"other convention: forward is {words}", mistake=key, where=where)
+                    else:
+                        row.wrong("agreement", f"forward is wrong: it is {words}", mistake=key, where=where)
+                    return True
+    return False
+
+
+def _report_value(row: Row, loss: Reduced, name: str) -> None:
+    """forward is no formula with a name: the first sample that shows it, or the batch."""
+    message = "forward is not the loss of the assignment, nor that under a known convention"
+    evidence = difference(loss, lambda o, t: loss_value(name, o, t), batch(name, SHAPES[0]))
+    row.wrong("agreement", message, where=line_of(loss.cls, "forward"), evidence=evidence)
+
+
+def difference(loss: Reduced, right, given: tuple[np.ndarray, np.ndarray]) -> str:
+    """The first sample for which forward and the definition differ; the batch, if no sample alone does."""
+    o, t = given
+    for n in range(len(o)):
+        one = o[n : n + 1], t[n : n + 1]
+        theirs, true = loss.value(*one), right(*one)
+        if not abs(theirs - true) <= 1e-6 * abs(true):
+            return f"for one sample, o = {numbers(one[0])}, t = {numbers(one[1])}: {pair(theirs, true)}"
+    return f"for a batch of {len(o)} samples: {pair(loss.value(o, t), right(o, t))}, though each alone is right"

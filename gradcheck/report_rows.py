@@ -1,0 +1,188 @@
+"""What a check finds: a Row per class with its verdict, and a Finding for each thing that there is to say."""
+
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+
+from gradcheck.errors import RemovedName, describe, innermost, missing_module, removed_name
+from gradcheck.reference import relative_errors
+
+# Column of the table -> what it promises.
+COLUMNS = {
+    "gradient": "backward against central differences of forward",
+    "finite": "finite at ±1000",
+    "float32": "float32 in, float32 out",
+    "arguments": "arguments not modified",
+    "mean": "mean over the batch",
+    "agreement": "forward is as defined, and it and the gradient belong together",
+    "step": "an SGD step with momentum and decay",
+}
+# What a finding is, the weightiest first. A note says nothing about right or wrong and stands once per file.
+KINDS = ("wrong", "unsafe", "repair", "absent", "remark", "note")
+RAISES = ("raises", "no end", "crashed")
+FAULTS = ("WRONG", "UNSAFE", *RAISES, "cannot be imported")
+SETTLED = (*RAISES, "cannot be imported", "imported, with repairs", "not checked", "missing")
+# An exception in this column leaves the gradient right.
+UNSAFE_COLUMNS = ("finite", "float32", "arguments")
+
+
+class NotWritten(Exception):
+    """A method is there but is a stub: it computes nothing, or raises NotImplementedError."""
+
+
+class Unusable(Exception):
+    """What a method returns or an attribute holds cannot be checked; the message says why, in full."""
+
+    def __init__(self, message: str, **more):
+        super().__init__(message)
+        self.more = more  # mistake and where, as in a Finding
+
+
+@dataclass
+class Finding:
+    kind: str  # one of KINDS
+    column: str
+    message: str
+    mistake: str | None = None  # key of the catalogue
+    where: str | None = None  # file, line and code
+    evidence: str | None = None  # first element that differs, its true value, the inputs that show it
+
+
+@dataclass
+class Row:
+    """One line of the table. With strict, all findings are wrong: our own code keeps every promise of its contract."""
+
+    name: str
+    file: str = ""
+    strict: bool = False
+    verdict: str = ""
+    error: float | None = None  # the largest relative error of the gradient
+    columns: dict = field(default_factory=dict)  # column -> ok or a kind; nothing where it does not apply
+    findings: list[Finding] = field(default_factory=list)
+    hints: dict = field(default_factory=dict)  # what the next rows may want to know
+
+    def ok(self, column: str) -> None:
+        self.columns.setdefault(column, "ok")
+
+    def add(self, kind: str, column: str, message: str, **more) -> None:
+        kind = "wrong" if self.strict else kind
+        before = self.columns.get(column)
+        if (
+            column in COLUMNS
+            and kind != "absent"
+            and (before in (None, "ok") or KINDS.index(kind) < KINDS.index(before))
+        ):
+            self.columns[column] = kind
+        if message not in [other.message for other in self.findings]:
+            self.findings.append(Finding(kind, column, message, **more))
+
+    def wrong(self, column: str, message: str, **more) -> None:
+        self.add("wrong", column, message, **more)
+
+    def unsafe(self, column: str, message: str, **more) -> None:
+        self.add("unsafe", column, message, **more)
+
+    def remark(self, column: str, message: str, **more) -> None:
+        self.add("remark", column, message, **more)
+
+    def note(self, column: str, message: str, **more) -> None:
+        self.add("note", column, message, **more)
+
+    def absent(self, column: str, message: str, **more) -> None:
+        self.add("absent", column, message, **more)
+
+    def report(self, column: str, what: str, found, where: str | None, evidence: str) -> None:
+        """A wrong value: what it is, the diagnosis (None: none fits), the line, and the first element that differs."""
+        message = f"{what} is wrong" + (f": {found.message}" if found else "")
+        self.wrong(column, message, mistake=found.key if found else None, where=where, evidence=evidence)
+
+    def has(self, kind: str, column: str | None = None) -> bool:
+        return any(f.kind == kind and column in (None, f.column) for f in self.findings)
+
+    @contextmanager
+    def stage(self, column: str):
+        """Whatever the code under test raises in here becomes a finding in this column, and the check continues."""
+        try:
+            yield
+        except NotWritten as error:
+            self.absent(column, f"{error} is not written yet")
+        except NotImplementedError as error:
+            self.absent(column, f"{innermost(error)[2]} is not written yet")
+        except Unusable as error:
+            self.wrong(column, str(error), **error.more)
+        except (KeyboardInterrupt, RemovedName):
+            raise
+        except BaseException as error:  # SystemExit too: a submitted sys.exit() is a finding, not an order
+            self._raised(column, error)
+        else:
+            if not self.has("absent", column):
+                self.ok(column)
+
+    def _raised(self, column: str, error: BaseException) -> None:
+        if removed_name(error):
+            raise RemovedName(error) from error
+        message, where = describe(error)
+        if missing_module(error):
+            self.verdict = self.verdict or "not checked"
+            self.add("absent", column, f"it needs {missing_module(error)}", where=where)
+            return
+        if not self.has("wrong") and column in ("gradient", "agreement"):
+            self.verdict = "raises"
+        self.add("unsafe" if column in UNSAFE_COLUMNS else "wrong", column, message, where=where)
+
+    def close(self) -> "Row":
+        """Settle the verdict."""
+        if self.columns.get("gradient") == "wrong" and "agreement" in self.columns:
+            self.columns["agreement"] = "wrong"
+        if self.error is None and self.columns.get("agreement") == "ok":
+            del self.columns["agreement"]  # no gradient was there to belong to the value
+        if self.verdict not in SETTLED:
+            first = next((kind for kind in ("wrong", "unsafe") if self.has(kind)), None)
+            unwritten = any(finding.kind == "absent" and finding.column != "step" for finding in self.findings)
+            remarks = any(finding.kind in ("remark", "absent") for finding in self.findings)
+            self.verdict = (
+                first.upper() if first
+                else "not written yet" if unwritten
+                else "right, with remarks" if remarks
+                else "right"
+            )  # fmt: skip
+        return self
+
+    @property
+    def fails(self) -> bool:
+        """Whether this row makes the command end with 5."""
+        return self.verdict in FAULTS
+
+    def as_dict(self) -> dict:
+        row = asdict(self)
+        if self.error is not None and not np.isfinite(self.error):
+            row["error"] = "infinite"
+        return row
+
+    @classmethod
+    def from_dict(cls, row: dict) -> "Row":
+        row = dict(row, findings=[Finding(**finding) for finding in row["findings"]])
+        row["error"] = np.inf if row["error"] == "infinite" else row["error"]
+        return cls(**row)
+
+
+def first_difference(what: str, theirs: np.ndarray, true: np.ndarray, inputs: Callable, tolerance: float) -> str:
+    """The first element that differs, theirs and the true one, and the inputs that show it."""
+    if theirs.shape != true.shape:
+        return f"{what} has shape {theirs.shape}, true {true.shape}"
+    index = tuple(int(i) for i in np.argwhere(relative_errors(theirs, true) > tolerance)[0])
+    place = ", ".join(map(str, index))
+    return f"{what}[{place}] is {pair(theirs[index], true[index])}, at {inputs(index)}"
+
+
+def pair(theirs: float, true: float) -> str:
+    """Two numbers with as many digits as tell them apart; + 0.0 because a negative zero would only puzzle."""
+    theirs, true = theirs + 0.0, true + 0.0
+    digits = next((d for d in range(6, 17) if f"{theirs:.{d}g}" != f"{true:.{d}g}"), 17)
+    return f"{theirs:.{digits}g}, true {true:.{digits}g}"
+
+
+def numbers(array: np.ndarray) -> str:
+    return "[" + ", ".join(f"{value:g}" for value in np.ravel(array)) + "]"

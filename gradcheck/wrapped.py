@@ -1,0 +1,168 @@
+"""An object under test: called with copies of its own, in whichever orientation, and watched for what it writes."""
+
+import inspect
+from collections.abc import Callable
+
+import numpy as np
+
+from gradcheck.errors import place, plain
+from gradcheck.reference import IN, OUT
+from gradcheck.report_rows import NotWritten, Row, Unusable
+from gradcheck.source import first_line, is_stub, last_line, line_of
+
+
+class Wrapped:
+    """An object under test: it gets a copy of every array, and every copy is compared afterwards.
+
+    With columns, the object takes and gives arrays with a sample in each column; here they stay in rows.
+    gradient_columns: the same for gradients, where they lie otherwise than forward's arrays (None: they do not).
+    """
+
+    gradient_columns = None
+
+    def __init__(self, make: Callable, row: Row, columns: bool = False):
+        self.make, self.row, self.columns = make, row, columns
+        self.subject = make()
+        self.cls = type(self.subject)
+        self.calls = []  # since the last forward, that one included: (method, arrays as the object got them)
+        self.held = []
+
+    def _turned(self, method: str, is_result: bool) -> bool:
+        gradient = method == "backward" and self.gradient_columns is not None
+        return self.gradient_columns if gradient else self.columns
+
+    def call(self, method: str, *arrays: np.ndarray):
+        """What the method returns, unchanged."""
+        names = self._expects(method, arrays)
+        if method == "forward":
+            self.held, self.calls = [], []
+            np.random.seed(0)  # dropout is the same each time
+        turned = self._turned(method, is_result=False)
+        copies = [np.array(array.T if turned else array, order="C") for array in arrays]
+        self.calls.append((method, [copy.copy() for copy in copies]))
+        self.held += [(copy, copy.copy(), name, method) for copy, name in zip(copies, [*names, "argument"])]
+        with np.errstate(all="ignore"):
+            result = getattr(self.subject, method)(*copies)
+        for number, (copy, original, name, owner) in enumerate(self.held):
+            if not np.array_equal(copy, original, equal_nan=True):
+                self.row.unsafe(
+                    "arguments",
+                    f"{method} writes into an array that is not its own: the {name} of {owner}",
+                    mistake="writes-argument",
+                    where=self.line_that_fails(method, read_only=True)[0] or line_of(self.cls, method, name),
+                )
+                self.held[number] = (copy, copy.copy(), name, owner)
+        if not isinstance(result, np.ndarray) and is_stub(getattr(self.cls, method, None)):
+            raise NotWritten(method)  # a number may stand in a stub too
+        if result is None or result is ...:
+            message = f"{method} returns None: its return is missing"
+            raise Unusable(message, mistake="return-missing", where=last_line(self.cls, method))
+        return result
+
+    def line_that_fails(self, method: str, read_only: bool = False, calls: list | None = None) -> tuple:
+        """(the line, the error's text) where method writes into a read-only argument or, without that, where a number
+        overflows; (None, ""), if that cannot be seen. The calls since the last forward are repeated on a new object."""
+        strict = {} if read_only else {"over": "raise", "divide": "raise", "invalid": "raise"}
+        try:
+            fresh = self.make()
+            for called, arrays in list(self.calls if calls is None else calls):
+                copies = [array.copy() for array in arrays]
+                for copy in copies:
+                    copy.flags.writeable = not read_only
+                with np.errstate(**{"all": "ignore"} | (strict if called == method else {})):
+                    getattr(fresh, called)(*copies)
+        except (ValueError, FloatingPointError) as error:
+            if isinstance(error, FloatingPointError) or "read-only" in str(error):
+                return place(error), str(error)
+        except Exception:
+            pass
+        return None, ""
+
+    def _expects(self, method: str, arrays: tuple) -> list[str]:
+        """The names of the method's arguments; Unusable if it cannot take these arrays."""
+        try:
+            signature = inspect.signature(getattr(self.subject, method))
+        except (TypeError, ValueError):  # a function of C's
+            return []
+        try:
+            signature.bind(*arrays)
+        except TypeError:
+            given = "(input, target)" if len(arrays) == 2 else "(input)" if method == "forward" else "(grad_output)"
+            where = first_line(self.cls, method)
+            message = f"{method} takes {signature}, not {given}"
+            raise Unusable(message, mistake="signature", where=where) from None
+        return list(signature.parameters)
+
+    def array(self, method: str, *arrays: np.ndarray) -> np.ndarray:
+        """What the method returns, as an array of its own, a sample in each row."""
+        result = self.call(method, *arrays)
+        if isinstance(result, (tuple, dict)):
+            raise Unusable(f"{method} returns a {type(result).__name__}, not an array", where=line_of(self.cls, method))
+        if isinstance(result, list):
+            where = line_of(self.cls, method)
+            self.row.wrong("use", f"{method} returns a list, not an array", mistake="list", where=where)
+        result = np.array(result)
+        if result.dtype.kind not in "fiub":
+            raise Unusable(f"{method} returns {plain(result.dtype)}, not an array of numbers")
+        return np.array(result.T if self._turned(method, is_result=True) else result, order="C")
+
+
+class LinearAdapter(Wrapped):
+    """A Linear in whichever orientation: W (in, out) and a sample in each row, to those who look through this."""
+
+    def __init__(self, make: Callable, row: Row, columns: bool = False, gradient_columns: bool | None = None):
+        super().__init__(make, row, columns)
+        self.gradient_columns = gradient_columns
+        self.parameters = {}
+        self.given = {}  # what put has put, as the subject holds it
+        self.boxes = {}  # parameters that forward may read from a dict or a list: (that, the key)
+        for name, shapes in (("W", ((IN, OUT), (OUT, IN))), ("b", ((OUT,), (1, OUT), (OUT, 1)))):
+            if not hasattr(self.subject, name):
+                if is_stub(getattr(self.cls, "forward", None)):
+                    raise NotWritten("forward")
+                raise Unusable(f"Linear has no attribute {name}")
+            held = getattr(self.subject, name)
+            if held is None and is_stub(getattr(self.cls, "forward", None)):
+                raise NotWritten("forward")
+            array = np.asarray(held)
+            if array.shape not in shapes:
+                raise Unusable(f"{name} has shape {array.shape}, not {shapes[0]}")
+            self.parameters[name] = array.shape
+            for box in getattr(self.subject, "__dict__", {}).values():
+                items = box.items() if isinstance(box, dict) else enumerate(box) if isinstance(box, list) else ()
+                self.boxes.update((name, (box, key)) for key, value in items if value is held)
+        self.transposed = self.parameters["W"] == (OUT, IN)
+
+    def get(self, name: str) -> np.ndarray:
+        """W or grad_W as (in, out), b or grad_b as (out,), where they have the shape of their parameter."""
+        value = getattr(self.subject, name, None)
+        if name in self.boxes and np.array_equal(value, self.given.get(name)):  # what moved is what update moves
+            box, key = self.boxes[name]
+            value = box[key]
+        if value is None:
+            raise Unusable(f"{name} is {'None' if hasattr(self.subject, name) else 'not there'}")
+        array = np.array(value)
+        shape = self.parameters[name[-1]]
+        if array.shape == shape or (name[-1] == "b" and array.size == OUT and max(array.shape, default=0) == OUT):
+            standard = (IN, OUT) if name[-1] == "W" else (OUT,)
+            return np.array(array.T if self.transposed and name[-1] == "W" else array.reshape(standard), order="C")
+        return array
+
+    def put(self, name: str, value: np.ndarray) -> None:
+        """Make W, b, grad_W or grad_b this value, wherever the object keeps it."""
+        turned = value.T if self.transposed and name[-1] == "W" else value.reshape(self.parameters[name[-1]])
+        new = np.array(turned, order="C")
+        self.given[name] = new.copy()
+        held = getattr(self.subject, name, None)
+        if isinstance(held, np.ndarray) and (held.shape, held.dtype) == (new.shape, new.dtype) and held.flags.writeable:
+            held[...] = new
+            if np.array_equal(getattr(self.subject, name), new):  # and not into a copy
+                return
+        if name in self.boxes:
+            box, key = self.boxes[name]
+            box[key] = new
+        try:
+            setattr(self.subject, name, new)
+        except AttributeError:  # a property without a setter
+            if name not in self.boxes:
+                held[...] = new
