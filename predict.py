@@ -1,9 +1,13 @@
 """Says which digit a picture shows, with a network that run_mlp.py has trained. It never trains.
 
-python predict.py digit.jpg photos/     pictures of any size and colour: the three likeliest labels
+python predict.py digit.jpg photos      pictures of any size and colour: the three likeliest labels
 python predict.py --mistakes            the confusion matrix and the most confident mistakes of the test set
 python predict.py --weights             what the units of the first layer look for, before and after training
 python predict.py --page digit.html     a page to draw on, with the network inside; needs no connection
+python predict.py digit.jpg --model runs/NAME --as-is
+
+Pictures and --mistakes and --weights leave one image in plots/. What cannot be read is named, and the others go on; then
+the exit code is 3. Other exit codes: 0 done, 2 wrong usage, 3 also a run that is missing or damaged, 1 anything else.
 """
 
 from training.command import ROOT, Parser, expanded, run_command, say  # first: it says which package is missing
@@ -19,7 +23,7 @@ import curves
 from digits.figures import PICTURES, confusion, draw_mistakes, draw_pictures, draw_weights
 from digits.page import page
 from digits.prepare import flat, mnist_like, open_picture, read_as_is, read_ink
-from layers import Linear
+from layers import Linear, flatten
 from load_data import load_dataset, normalise
 from network import Network
 from run_mlp import build
@@ -48,8 +52,8 @@ class Trained(NamedTuple):
         return f"{100 * score:.1f} %" if self.probabilities else f"{score:.2f}"
 
 
-def first_linear(model: Network) -> Linear:
-    return next(layer for layer in model.layers if isinstance(layer, Linear))
+def first_linear(model: Network) -> Linear | None:
+    return next((layer for layer in flatten(model.layers) if isinstance(layer, Linear)), None)
 
 
 def load(folder: Path | None) -> Trained:
@@ -64,28 +68,26 @@ def load(folder: Path | None) -> Trained:
     if not (folder / "config.json").is_file():
         raise FileError(f"{folder} has no config.json: give the folder of a run, such as runs/NAME")
     settings, model = read_config(folder / "config.json"), Network.load(folder / "model.npz")
-    if not any(isinstance(layer, Linear) for layer in model.layers):
+    if first_linear(model) is None:
         raise FileError(f"{folder / 'model.npz'} has no Linear layer: give a run of run_mlp.py")
     pixels = first_linear(model).in_num
     side, outputs = math.isqrt(pixels), model.forward(np.zeros((1, pixels), np.float32)).shape[1]
     if side * side != pixels:
         raise UsageError(f"{folder} takes {pixels} pixels, which make no square: give a run on square images")
-    labels = read_json(folder / "config.json").get("labels", list(range(outputs)))
+    labels = model.labels or read_json(folder / "config.json").get("labels", list(range(outputs)))
     if not isinstance(labels, list) or len(labels) != outputs:
         raise FileError(f"{folder / 'config.json'}: labels is {labels}, but the network has {outputs} outputs")
     return Trained(folder.resolve().name, settings, model, labels, side, "Softmax" in settings["loss"])
 
 
 def files_of(paths: list[Path]) -> list[Path]:
-    """The paths, but for a folder the pictures in it. UsageError if it has none."""
+    """The paths, but for a folder the pictures in it, if there are any."""
     from PIL import Image
 
     known, files = Image.registered_extensions(), []
     for path in paths:
-        inside = sorted(each for each in path.iterdir() if each.suffix.lower() in known) if path.is_dir() else [path]
-        if not inside:
-            raise UsageError(f"{path} holds no picture: give a picture, or a folder of them")
-        files += inside
+        inside = path.iterdir() if path.is_dir() else []
+        files += sorted(each for each in inside if each.suffix.lower() in known and each.name[0] != ".") or [path]
     return files
 
 
@@ -122,7 +124,8 @@ def show_mistakes(run: Trained) -> Path:
     print(f"{count - right:,} of {count:,} test images are wrong, accuracy {right / count:.2%}; most often:")
     np.fill_diagonal(matrix, 0)
     for t, g in zip(*np.unravel_index(np.argsort(-matrix, axis=None, kind="stable")[:3], matrix.shape)):
-        print(f"{run.labels[t]} taken for {run.labels[g]}: {matrix[t, g]} times")
+        if matrix[t, g]:
+            print(f"{run.labels[t]} taken for {run.labels[g]}: {matrix[t, g]} times")
     images = data.test_images.reshape(-1, run.side, run.side)
     return save_figure(run, "mistakes", draw_mistakes, images, truth, scores, run.labels, run.text)
 
