@@ -6,8 +6,8 @@ python predict.py --weights             what the units of the first layer look f
 python predict.py --page digit.html     a page to draw on, with the network inside; needs no connection
 python predict.py digit.jpg --model runs/NAME --as-is
 
-Pictures and --mistakes and --weights leave one image in plots/. What cannot be read is named, and the others go on; then
-the exit code is 3. Other exit codes: 0 done, 2 wrong usage, 3 also a run that is missing or damaged, 1 anything else.
+The figure goes to plots/. A picture that cannot be read is named and left out; the exit code is then 3.
+Exit codes: 0 done, 2 wrong usage, 3 a picture, a run or data is missing or cannot be read, 1 anything else.
 """
 
 from training.command import ROOT, Parser, expanded, run_command, say  # first: it says which package is missing
@@ -27,7 +27,7 @@ from layers import Linear, flatten
 from load_data import load_dataset, normalise
 from network import Network
 from run_mlp import build
-from training.folder import atomic_bytes, read_json
+from training.folder import atomic_bytes
 from training.settings import read_config
 from utils import FileError, UsageError
 
@@ -74,9 +74,7 @@ def load(folder: Path | None) -> Trained:
     side, outputs = math.isqrt(pixels), model.forward(np.zeros((1, pixels), np.float32)).shape[1]
     if side * side != pixels:
         raise UsageError(f"{folder} takes {pixels} pixels, which make no square: give a run on square images")
-    labels = model.labels or read_json(folder / "config.json").get("labels", list(range(outputs)))
-    if not isinstance(labels, list) or len(labels) != outputs:
-        raise FileError(f"{folder / 'config.json'}: labels is {labels}, but the network has {outputs} outputs")
+    labels = model.labels or list(range(outputs))
     return Trained(folder.resolve().name, settings, model, labels, side, "Softmax" in settings["loss"])
 
 

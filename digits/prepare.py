@@ -24,10 +24,10 @@ def open_picture(path: Path):
     """Return a file as an RGBA PIL image, upright as the camera was held. ValueError says why it cannot be read."""
     from PIL import Image, ImageOps
 
+    if path.is_dir():
+        raise ValueError("holds no picture")
     if not path.is_file():
-        raise ValueError(
-            "holds no picture" if path.is_dir() else "is not a file" if path.exists() else "does not exist"
-        )
+        raise ValueError("is not a file" if path.exists() else "does not exist")
     try:
         with warnings.catch_warnings(), Image.open(path) as file:
             warnings.simplefilter("ignore")  # on large pictures
@@ -37,10 +37,8 @@ def open_picture(path: Path):
                 image = Image.fromarray(np.uint8((grey - grey.min()) * 255 / (np.ptp(grey) or 1)))
             return (image.convert("RGB") if image.mode in ("CMYK", "YCbCr", "LAB", "HSV") else image).convert("RGBA")
     except Exception as error:  # damaged pictures raise errors of a dozen kinds
-        words = " ".join(str(error).split())[:120] or type(error).__name__
-        raise ValueError(
-            f"cannot be read as a picture ({words.replace(str(path), 'it')}): save it as PNG or JPEG"
-        ) from None
+        words = (" ".join(str(error).split())[:120] or type(error).__name__).replace(str(path), "it")
+        raise ValueError(f"cannot be read as a picture ({words}): save it as PNG or JPEG") from None
 
 
 def flat(image, ground: int = 0):
@@ -90,7 +88,7 @@ def photographed(grey: np.ndarray) -> np.ndarray:
     """
     if ink_is_light(grey):
         grey = -grey
-    reach = max(grey.shape) // WIDEST
+    reach = max(1, max(grey.shape) // WIDEST)
     paper = -spread(-spread(grey, reach), reach)  # a closing: without what is darker and narrow, whatever the light
     ink = paper - grey
     level = ink.max() / 2
@@ -114,7 +112,7 @@ def ink_is_light(grey: np.ndarray) -> bool:
     reach = max(coarse.shape) // 4
     windows = sliding_window_view(np.pad(coarse, reach, "edge"), (2 * reach + 1,) * 2)
     skewed = (coarse - np.median(windows, axis=(2, 3))) ** 3
-    top, left = (length // 8 for length in coarse.shape)  # the corners of a sheet are skewed the other way
+    top, left = (length // 4 for length in coarse.shape)  # the corners of a sheet are skewed the other way
     return float(skewed[top : -top or None, left : -left or None].sum()) > 0
 
 

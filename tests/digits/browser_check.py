@@ -30,6 +30,7 @@ FLAGS = (
     "--disable-component-update --disable-sync --window-size=1100,800"
 )
 DIGITS = 200
+SETTLED = "requestAnimationFrame(() => requestAnimationFrame(() => arguments[0](output.textContent)))"
 PUT = """
 const [numbers, size] = arguments, data = new ImageData(size, size);
 numbers.forEach((ink, at) => { data.data[4 * at + 3] = ink; });
@@ -79,7 +80,6 @@ def drawn(driver, picture: Path | None) -> list[str]:
     from selenium.webdriver.common.action_chains import ActionChains
     from selenium.webdriver.common.keys import Keys
 
-    settle = "requestAnimationFrame(() => requestAnimationFrame(() => arguments[0](output.textContent)))"
     paper = driver.find_element("id", "paper")
     driver.find_element("id", "clear").click()
     mouse = ActionChains(driver, duration=30)
@@ -89,7 +89,7 @@ def drawn(driver, picture: Path | None) -> list[str]:
             mouse.move_by_offset(*step)
         mouse.release()
     mouse.perform()
-    labels = [driver.execute_async_script(settle)]
+    labels = [driver.execute_async_script(SETTLED)]
     if picture is not None:
         picture.write_bytes(driver.get_screenshot_as_png())
     driver.find_element("id", "clear").click()
@@ -97,9 +97,25 @@ def drawn(driver, picture: Path | None) -> list[str]:
     ActionChains(driver).send_keys(
         Keys.ARROW_UP * 11 + " " + Keys.ARROW_DOWN * 22 + " " + Keys.ARROW_LEFT * 3
     ).perform()
-    labels.append(driver.execute_async_script(settle))
+    labels.append(driver.execute_async_script(SETTLED))
     ActionChains(driver).send_keys(Keys.BACKSPACE).perform()
-    return [*labels, driver.execute_async_script(settle)]
+    return [*labels, driver.execute_async_script(SETTLED)]
+
+
+def on_a_phone(driver) -> tuple[str, int]:
+    """What the page says of a 1 drawn with a finger on a screen 390 pixels wide, and how wide the page is there."""
+    driver.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride", {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+    )
+    driver.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True})
+    driver.refresh()
+    left, top, width = driver.execute_script(
+        "const box = paper.getBoundingClientRect(); return [box.left, box.top, box.width]"
+    )
+    for kind, share in (("touchStart", 0.2), *(("touchMove", step / 10) for step in range(3, 9)), ("touchEnd", None)):
+        points = [] if share is None else [{"x": left + width / 2, "y": top + width * share}]
+        driver.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    return driver.execute_async_script(SETTLED), driver.execute_script("return document.documentElement.scrollWidth")
 
 
 def check(driver, folder: Path, model: Path | None, picture: Path | None) -> bool:
@@ -116,12 +132,16 @@ def check(driver, folder: Path, model: Path | None, picture: Path | None) -> boo
         path.write_text(page(run.name, run.model, run.labels, run.side, run.probabilities), encoding="utf-8")
         driver.get(path.as_uri())
 
-    gelu, sigmoid = (
+    others = [
         train_small(folder / name, "-n", "2", "-a", name, *more)
-        for name, more in (("Gelu", ("-l", "Hinge")), ("Sigmoid", ("--init-std", "0.1")))
-    )
-    main = model or train_small(folder / "Relu")
-    for path, count in ((gelu, 20), (sigmoid, 20), (main, DIGITS)):
+        for name, more in (
+            ("Gelu", ("-l", "Hinge")),
+            ("Sigmoid", ("--init-std", "0.1")),
+            ("Relu", ("--dropout", "0.1", "--batch-norm", "--residual")),
+        )
+    ]
+    main = model or train_small(folder / "main")
+    for path, count in (*((other, 20) for other in others), (main, DIGITS)):
         run = load(path)
         images = load_dataset(ROOT / run.settings["data_dir"]).test_images[:count].reshape(-1, run.side, run.side)
         opened(run)
@@ -137,6 +157,13 @@ def check(driver, folder: Path, model: Path | None, picture: Path | None) -> boo
         [text[:7] for text in labels] == ["It is 7", "It is 1", "Nothing"],
         f"a 7 drawn with the mouse, a 1 with the keyboard, taken back: {', '.join(labels)}",
     )
+    text, width = on_a_phone(driver)
+    report(
+        text[:7] == "It is 1" and width <= 390,
+        f"a 1 drawn with a finger: {text}; the page is {width} pixels wide of 390",
+    )
+    if picture is not None:
+        picture.with_stem(f"{picture.stem}_phone").write_bytes(driver.get_screenshot_as_png())
     asked = driver.execute_script("return performance.getEntriesByType('resource').length")
     report(asked == 0, f"the page asked for {asked} other files")
     log = driver.get_log("browser")

@@ -16,7 +16,8 @@ from small_run import ROOT, drawn
 import predict
 from digits.figures import confusion, draw_mistakes, draw_weights
 from digits.page import LAYERS, page
-from layers import Layer
+from layers import Layer, Residual
+from model_file import KINDS
 from network import Network
 from run_mlp import build
 from training.settings import DEFAULTS
@@ -38,13 +39,6 @@ def command(small_run, tmp_path, monkeypatch, capsys):
 @pytest.fixture
 def copy_of_run(small_run, tmp_path):
     return shutil.copytree(small_run, tmp_path / "a $copy")
-
-
-def change_config(folder, change) -> None:
-    path = folder / "config.json"
-    contents = json.loads(path.read_text(encoding="utf-8"))
-    change(contents)
-    path.write_text(json.dumps(contents), encoding="utf-8")
 
 
 def save_run(folder, side: int = 28, **settings):
@@ -108,8 +102,10 @@ def test_a_folder_and_wildcards_stand_for_the_pictures_in_them(command, tmp_path
         assert (code, out.err) == (0, "")
         assert re.findall(r"(\d)\.JPG: (\d)", out.out) == [("1", "1"), ("2", "2")]
     (tmp_path / "nothing").mkdir()
-    with pytest.raises(UsageError, match="nothing holds no picture"):
-        command(tmp_path / "nothing")
+    (folder / "._1.JPG").write_bytes(b"what macOS leaves beside a file")
+    code, out = command(tmp_path / "nothing", folder)
+    assert code == 3 and out.out.count("JPG: ") == 2
+    assert out.err.count("\n") == 1 and "nothing holds no picture" in out.err
 
 
 def test_as_is_gives_the_network_the_pixels(command, tmp_path, small_run):
@@ -132,15 +128,13 @@ def test_scores_are_not_called_probabilities(command, tmp_path, loss):
     assert f"other: scores, no probabilities: {loss} trains none" in out.out and "%" not in out.out
 
 
-def test_labels_are_those_of_the_config_or_else_count_from_0(command, copy_of_run, tmp_path):
+def test_labels_are_those_of_the_network_or_else_count_from_0(command, copy_of_run, tmp_path):
     drawn(1).save(tmp_path / "a.png")
-    change_config(copy_of_run, lambda contents: contents.update(labels=list("abcdefghij")))
-    assert "a.png: b (" in command(tmp_path / "a.png", model=copy_of_run)[1].out
-    change_config(copy_of_run, lambda contents: contents.pop("labels"))
-    assert "a.png: 1 (" in command(tmp_path / "a.png", model=copy_of_run)[1].out
-    change_config(copy_of_run, lambda contents: contents.update(labels=[1, 2]))
-    with pytest.raises(FileError, match=r"labels is \[1, 2\], but the network has 10 outputs"):
-        command(tmp_path / "a.png", model=copy_of_run)
+    network = Network.load(copy_of_run / "model.npz")
+    for labels, shown in ((list("abcdefghij"), "b"), (list(range(1, 11)), "2"), (None, "1")):
+        network.labels = labels
+        network.save(copy_of_run / "model.npz")
+        assert f"a.png: {shown} (" in command(tmp_path / "a.png", model=copy_of_run)[1].out
 
 
 def test_the_newest_run_is_taken_if_none_is_given(command, tmp_path):
@@ -256,14 +250,29 @@ def test_a_name_cannot_end_the_script_of_the_page(small_run):
     assert text.count("</script>") == 1
 
 
-def test_the_page_knows_every_layer_that_it_lists_and_refuses_others_by_name():
-    class Dropout(Layer):
+def test_the_page_knows_every_layer_and_refuses_others_by_name():
+    class Convolution(Layer):
         pass
 
+    assert set(LAYERS) == set(KINDS)
     template = (ROOT / "digits" / "page.html").read_text(encoding="utf-8")
     table = template.split("const LAYERS = {")[1].split("\n};")[0]
     assert tuple(re.findall(r"^  (\w+):", table, re.M)) == LAYERS
     model = Network()
-    model.add(Dropout("drop1"))
-    with pytest.raises(UsageError, match=r"no layer Dropout \(drop1\)"):
+    model.add(Residual("res1", Convolution("conv1")))
+    with pytest.raises(UsageError, match=r"no layer Convolution \(conv1\)"):
         page("run", model, [0], 1, True)
+
+
+def test_a_network_with_every_layer_predicts_as_its_evaluation_and_its_page_holds_all_arrays(command, tmp_path):
+    folder = save_run(tmp_path / "deep", hidden=[784, 30, 30], dropout=0.5, batch_norm=True, residual=True)
+    run = predict.load(folder)
+    images = np.random.default_rng(0).integers(0, 256, (5, 28, 28), np.uint8)
+    assert np.array_equal(run.scores(images), run.scores(images))  # dropout is the identity
+    assert run.scores(images[:1]) == pytest.approx(run.scores(images)[:1])  # a batch of one has running statistics
+    assert command("--weights", model=folder)[0] == 0  # its first Linear stands inside a Residual
+    network = json.loads(re.search(r"^const NETWORK = (.*);$", page("", run.model, run.labels, 28, True), re.M)[1])
+    kinds = [layer["type"] for layer in network["layers"]]
+    assert kinds == ["Residual", *("Linear", "BatchNorm", "Relu", "Dropout"), "Residual", "Linear"]
+    norm = network["layers"][0]["layers"][1]
+    assert list(norm["arrays"]) == ["gamma", "beta", "running_mean", "running_var"] and norm["epsilon"] == 1e-5

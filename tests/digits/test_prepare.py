@@ -11,7 +11,7 @@ from small_run import ROOT, STROKES, drawn
 
 sys.path.insert(0, str(ROOT))  # for the figures, without pytest
 
-from digits.prepare import averages, mnist_like, open_picture, read_as_is, read_ink
+from digits.prepare import averages, connected, mnist_like, open_picture, read_as_is, read_ink
 from load_data import load_dataset
 from predict import load
 
@@ -45,10 +45,30 @@ def framed(image, rng):
 
 def photographed(image, rng):
     """Pale, lit from one side, noisy, as a JPEG."""
-    light = np.linspace(0.6, 0.95, image.width) * (0.5 * np.asarray(image) + 60)
-    noisy = light + rng.normal(0, 4, light.shape)
+    return as_photograph(np.linspace(0.6, 0.95, image.width) * (0.5 * np.asarray(image) + 60), rng)
+
+
+def in_shadow(image, rng):
+    """Half in shadow, its edge through the digit."""
+    across = np.arange(image.width) - rng.uniform(0.3, 0.7) * image.width
+    return as_photograph((1 - 0.4 / (1 + np.exp(-across / 4))) * (0.7 * np.asarray(image) + 40), rng)
+
+
+def on_a_table(image, rng):
+    """On a sheet that lies aslant on a darker table."""
+    sheet = ImageOps.expand(Image.fromarray((0.65 * np.asarray(image) + 50).astype(np.uint8)), 30, 215)
+    mask, slant = Image.new("L", sheet.size, 255), rng.uniform(-8, 8)
+    sheet, mask = (each.rotate(slant, Image.Resampling.BICUBIC, expand=True) for each in (sheet, mask))
+    table = Image.new("L", (sheet.width + 40, sheet.height + 24), 90)
+    table.paste(sheet, tuple(int(place) for place in rng.integers(4, 20, 2)), mask)
+    return as_photograph(np.linspace(0.8, 1, table.width) * np.asarray(table), rng)
+
+
+def as_photograph(light: np.ndarray, rng):
     file = io.BytesIO()
-    Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(file, "JPEG", quality=70)
+    Image.fromarray((light + rng.normal(0, 4, light.shape)).clip(0, 255).astype(np.uint8)).save(
+        file, "JPEG", quality=70
+    )
     return Image.open(file)
 
 
@@ -63,6 +83,8 @@ WAYS = {
     "larger, framed": [larger, framed],
     "larger, shifted, inverted, framed": [larger, shifted, inverted, framed],
     "photographed": [larger, shifted, inverted, photographed],
+    "photographed, half in shadow": [larger, shifted, inverted, in_shadow],
+    "photographed on a table": [larger, shifted, inverted, on_a_table],
 }
 
 
@@ -86,7 +108,8 @@ def accuracy_changed(run, data, changes: list, count: int = COUNT) -> float:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_changed_test_images_are_recognised_as_well_as_the_plain_ones(run, data, way):
-    count = COUNT if way == "larger, shifted, inverted, framed" else 150  # the others are part of it; it takes time
+    # The others are part of it, or photographs, which take time.
+    count = COUNT if way == "larger, shifted, inverted, framed" else 100
     plain = accuracy(run, data.test_images[:count], data.test_labels[:count])
     assert plain > 0.93
     assert accuracy_changed(run, data, WAYS[way], count) >= plain - 0.015
@@ -111,6 +134,38 @@ def test_a_drawn_digit_is_recognised_in_any_colours(run, digit, paper, ink):
 def test_ink_on_a_transparent_ground_is_seen(ink):
     image = mnist_like(read_ink(drawn(5, paper=(0, 0, 0, 0), ink=ink)))
     assert np.abs(image.astype(int) - mnist_like(read_ink(drawn(5)))).max() <= 2
+
+
+def test_ink_that_touches_the_edge_of_a_transparent_ground_is_read_by_its_alpha(data):
+    for pixels in data.test_images[:20]:
+        ink = Image.fromarray(pixels.reshape(28, 28)).resize((280, 280), Image.Resampling.BILINEAR)
+        ink = ink.crop(ink.getbbox())
+        canvas = Image.merge("RGBA", [*[Image.new("L", ink.size)] * 3, ink])
+        assert np.array_equal(mnist_like(read_ink(canvas)), mnist_like(np.asarray(ink) / 255))
+
+
+@pytest.mark.parametrize("digit", STROKES)
+def test_a_hair_thin_pen_is_not_faint_and_the_digit_keeps_its_shape(run, digit):
+    thin, pen = (mnist_like(read_ink(drawn(digit, 400, pen=width))).astype(float) for width in (0.0025, 0.03))
+    assert thin.sum() > 0.6 * pen.sum()
+    assert np.corrcoef(thin.ravel(), pen.ravel())[0, 1] > 0.8
+
+
+@pytest.mark.parametrize("size", [(500, 200), (150, 450)])
+@pytest.mark.parametrize("digit", [0, 1, 8])
+def test_the_shape_of_the_picture_does_not_matter(digit, size):
+    paper = Image.new("RGBA", size, "white")
+    paper.paste(drawn(digit, 140), (5, 40))
+    assert np.abs(mnist_like(read_ink(paper)).astype(int) - mnist_like(read_ink(drawn(digit, 140)))).max() <= 1
+
+
+def test_the_wood_of_a_table_and_pieces_do_not_confuse_each_other():
+    mask = np.zeros((40, 60), bool)
+    mask[2:30, 5] = mask[30, 5:50] = mask[8:30, 49] = mask[8, 20:50] = True  # a spiral, one piece
+    mask[20, 20:30] = mask[21, 30] = True  # diagonal neighbours belong together
+    pieces = connected(mask)
+    assert len(np.unique(pieces[mask])) == 2 and not pieces[~mask].any()
+    assert pieces[2, 5] == pieces[8, 20] != pieces[20, 20] == pieces[21, 30]
 
 
 def test_a_transparent_margin_is_a_frame():
