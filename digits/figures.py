@@ -28,6 +28,7 @@ def draw_pictures(figure, found: list, labels: list, text) -> None:
         right.bar(range(len(labels)), scores, color=colours)
         right.set_xticks(range(len(labels)), labels, fontsize=9 if len(labels) <= 12 else 5)
         right.set_title(f"{labels[best]}: {text(scores[best])}", fontsize=10)
+        right.set_ylabel("probability" if text(1).endswith("%") else "score")
         if text(1).endswith("%"):
             right.set_ylim(0, 1)
     for panel in [*panels[:, :2].flat, *panels[len(found) :, 2]]:
