@@ -38,9 +38,7 @@ def open_picture(path: Path):
             return (image.convert("RGB") if image.mode in ("CMYK", "YCbCr", "LAB", "HSV") else image).convert("RGBA")
     except Exception as error:  # damaged pictures raise errors of a dozen kinds
         words = (" ".join(str(error).split())[:120] or type(error).__name__).replace(str(path), "it")
-        raise ValueError(
-            f"cannot be read as a picture ({words}): save it as PNG or JPEG below 100 megapixels"
-        ) from None
+        raise ValueError(f"cannot be read ({words}): save it as PNG or JPEG below 100 megapixels") from None
 
 
 def flat(image, ground: int = 0):

@@ -88,7 +88,7 @@ def test_what_cannot_be_read_is_named_and_the_others_go_on(command, tmp_path):
     assert "good.png: 3 (" in out.out
     lines = out.err.splitlines()
     assert len(lines) == 4 and all(name in line for name, line in zip(names, lines))
-    assert "cannot be read as a picture" in lines[0] and "shows nothing" in lines[1] and "does not exist" in lines[3]
+    assert "broken.png cannot be read" in lines[0] and "shows nothing" in lines[1] and "does not exist" in lines[3]
 
 
 def test_a_folder_and_wildcards_stand_for_the_pictures_in_them(command, tmp_path):
