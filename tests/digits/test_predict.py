@@ -270,7 +270,7 @@ def test_a_network_with_every_layer_predicts_as_its_evaluation_and_its_page_hold
     images = np.random.default_rng(0).integers(0, 256, (5, 28, 28), np.uint8)
     assert np.array_equal(run.scores(images), run.scores(images))  # dropout is the identity
     assert run.scores(images[:1]) == pytest.approx(run.scores(images)[:1])  # a batch of one has running statistics
-    assert command("--weights", model=folder)[0] == 0  # its first Linear stands inside a Residual
+    assert predict.first_linear(run.model) is run.model.layers[0].layers[0]
     network = json.loads(re.search(r"^const NETWORK = (.*);$", page("", run.model, run.labels, 28, True), re.M)[1])
     kinds = [layer["type"] for layer in network["layers"]]
     assert kinds == ["Residual", *("Linear", "BatchNorm", "Relu", "Dropout"), "Residual", "Linear"]

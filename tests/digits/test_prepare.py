@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image, ImageDraw, ImageOps
 from small_run import ROOT, STROKES, drawn
 
 sys.path.insert(0, str(ROOT))  # for the figures, without pytest
@@ -142,6 +142,9 @@ def test_ink_that_touches_the_edge_of_a_transparent_ground_is_read_by_its_alpha(
         ink = ink.crop(ink.getbbox())
         canvas = Image.merge("RGBA", [*[Image.new("L", ink.size)] * 3, ink])
         assert np.array_equal(mnist_like(read_ink(canvas)), mnist_like(np.asarray(ink) / 255))
+    bar = Image.new("RGBA", (30, 100))
+    ImageDraw.Draw(bar).rounded_rectangle((0, 0, 29, 99), 5, fill="black")
+    assert mnist_like(read_ink(bar))[14, 14] == 255
 
 
 @pytest.mark.parametrize("digit", STROKES)
