@@ -78,7 +78,12 @@ def _parser() -> Parser:
     other.add_argument("--run-dir", type=Path, metavar="FOLDER", help="where the run's folder is made (default runs)")
     other.add_argument("--plot-dir", type=Path, metavar="FOLDER", help="where its picture goes (default plots)")
     other.add_argument(
-        *("--probe",), type=int, nargs="+", default=[], metavar="EPOCH", help="write gradient statistics to probe.csv"
+        *("--probe",),
+        type=int,
+        nargs="+",
+        default=[],
+        metavar="EPOCH",
+        help="write gradient statistics to probe.csv and draw them",
     )
     other.add_argument("--no-plot", action="store_true", help="draw no picture")
     other.add_argument("--quiet", action="store_true", help="print the summary only")

@@ -102,10 +102,11 @@ class Run:
         threads = chosen_threads(self.settings, self.data.train_images.shape[1], len(self.data.classes))
         known = identity(self.data)
         contents = {"settings": self.settings, "images": known["images"], "labels": self.data.classes}
+        contents |= {"pixels": self.data.train_images.shape[1]}
         contents |= {"made_with": made_with(threads), "data_sha256": known["sha256"]}
         path = self.folder / "config.json"
         if self.options.resume:
-            contents |= {key: value for key, value in read_json(path).items() if key == "picture"}
+            contents |= {key: value for key, value in read_json(path).items() if key.startswith("picture")}
         write_json(path, contents)
 
     # ---- training
@@ -175,20 +176,18 @@ class Run:
             return f"interrupted before training: {kept}"
         epoch = self.latest.epoch if self.latest else self.start_epoch + 1
         message = f"interrupted in epoch {max(epoch, 1)}: the model and the curves so far are kept"
-        return message + ("" if self.options.dry_run else f"; resume with: {self._resume_command()}")
+        return message + ("" if self.options.dry_run else f"; resume with: {resume_command(self.folder, self.options)}")
 
     def _refused(self, error: OSError) -> str:
         """The system refused to read or write."""
         if not self.folder.exists():
             return f"{self.folder} was deleted or moved while it was trained: nothing more can be saved there"
-        kept = f"; then resume with: {self._resume_command()}" if self.rows and not self.options.dry_run else ""
+        kept = (
+            f"; then resume with: {resume_command(self.folder, self.options)}"
+            if self.rows and not self.options.dry_run
+            else ""
+        )
         return f"{in_words(error)}: make room or give access{kept}"
-
-    def _resume_command(self) -> str:
-        words = ["python", "run_mlp.py", "--resume", self.folder]
-        words += ["--plot-dir", self.options.plot_dir] if self.options.plot_dir else []
-        words += ["--probe", *self.options.probe] if self.options.probe else []
-        return shlex.join(map(str, words))
 
     def _advice(self) -> str:
         """Where the first non-finite value was, and what to try. The model is back at its last completed epoch."""
@@ -223,23 +222,24 @@ class Run:
         if self.lock is not None:
             os.close(self.lock)
 
-    def save_picture(self, content: bytes) -> Path:
+    def save_picture(self, content: bytes, suffix: str = "") -> Path:
         """Write this run's picture: over its own earlier one, but never over another file. Return where it is.
 
-        config.json says which file is the run's own.
+        suffix: of its name, where it has a second one. config.json says which files are the run's own.
         """
         config, plots = read_json(self.folder / "config.json"), folder_of_pictures(self.options)
-        own = ROOT / config["picture"] if isinstance(config.get("picture"), str) else None
+        key, name = "picture" + suffix, self.folder.name + suffix
+        own = ROOT / config[key] if isinstance(config.get(key), str) else None
         # A copied folder brings the picture of the run that it was copied from.
-        ours = own is not None and (own.stem == self.folder.name or own.stem.startswith(f"{self.folder.name}-"))
+        ours = own is not None and (own.stem == name or own.stem.startswith(f"{name}-"))
         if ours and own.parent.resolve() == plots.resolve():
             atomic_bytes(own, content)
             return own
-        for path in names(plots.resolve() / self.folder.name, ".png"):
+        for path in names(plots.resolve() / name, ".png"):
             if path.exists():
                 continue
             known = str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
-            write_json(self.folder / "config.json", config | {"picture": known})
+            write_json(self.folder / "config.json", config | {key: known})
             try:
                 with open(path, "xb") as file:
                     file.write(content)
@@ -249,6 +249,13 @@ class Run:
             except OSError as error:
                 path.unlink(missing_ok=True)
                 raise OSError(error.errno, error.strerror, str(path)) from None
+
+
+def resume_command(folder: Path, options: argparse.Namespace) -> str:
+    words = ["python", "run_mlp.py", "--resume", folder]
+    words += ["--plot-dir", options.plot_dir] if options.plot_dir else []
+    words += ["--probe", *options.probe] if options.probe else []
+    return shlex.join(map(str, words))
 
 
 @contextlib.contextmanager

@@ -642,6 +642,29 @@ def test_a_picture_that_is_there_already_is_not_overwritten(train, tmp_path):
     assert only(tmp_path / "runs").name == f"{name}-2"
 
 
+def test_a_probe_is_drawn_beside_the_curves_and_again_after_a_resume(train, command, tmp_path):
+    process = train(tmp_path, "--max-epoch", 2, "--quiet", "--probe", 0, 1)
+    folder = only(tmp_path / "runs")
+    curves, gradients = (tmp_path / "plots" / f"{folder.name}{end}.png" for end in ("", "_gradients"))
+    assert process.returncode == 0 and str(gradients) in process.stdout
+    assert_picture(gradients)
+    before = gradients.read_bytes()
+    again = ["--resume", folder, "--max-epoch", 3, "--quiet", "--plot-dir", tmp_path / "plots"]
+    assert command(*again, "--probe", 3).returncode == 0
+    assert sorted((tmp_path / "plots").iterdir()) == [curves, gradients]
+    assert gradients.read_bytes() != before
+    rest = [tmp_path / "copy", tmp_path / "none"]
+    shutil.copytree(folder, rest[0] / folder.name)
+    (rest[1]).mkdir()
+    (rest[1] / gradients.name).write_bytes(b"of another run")
+    where = ["--max-epoch", 4, "--quiet", "--plot-dir", rest[1]]
+    assert command("--resume", rest[0] / folder.name, *where).returncode == 0
+    assert (rest[1] / gradients.name).read_bytes() == b"of another run"
+    assert_picture(rest[1] / f"{folder.name}_gradients-2.png")
+    train(tmp_path / "unseen", "--max-epoch", 1, "--probe", 0, "--no-plot")
+    assert not (tmp_path / "unseen" / "plots").exists()
+
+
 def test_without_numpy_a_sentence_says_how_to_get_it(train, without, tmp_path):
     blocked = without("numpy", "raise ImportError('No module named numpy')")
     process = train(tmp_path, PYTHONPATH=blocked)
@@ -689,12 +712,12 @@ before = matplotlib.rcParams.copy()  # reading an entry may choose a backend
 from curves import Curve, draw
 figure = draw([Curve("mine", [records])])
 assert type(figure).__name__ == "Figure"
-assert [panel.get_ylabel().split(",")[0] for panel in figure.axes] == [
-    "test loss", "train loss", "test accuracy", "train accuracy"]
-assert figure.get_suptitle() == "mine"
-assert f"{{records[-1].accuracy:.2%}}"[:-1] in figure.axes[2].get_title(loc="right")
-assert f"{{records[-1].loss:.4f}}" in figure.axes[0].get_title(loc="right")
-assert len(figure.axes[0].lines[0].get_xdata()) == 3
+assert [panel.get_ylabel() for panel in figure.axes] == ["loss", "accuracy, %"]
+assert figure.get_suptitle() == f"mine: {{100 * records[-1].accuracy:.2f}} % on the test set"
+entries = [[text.get_text() for text in panel.get_legend().get_texts()] for panel in figure.axes]
+assert entries[0][1] == f"test set, final {{records[-1].loss:.4f}}"
+assert entries[1][1] == f"test set, final {{100 * records[-1].accuracy:.2f}} %"
+assert len(figure.axes[0].lines[1].get_xdata()) == 3
 assert matplotlib.rcParams.copy() == before
 assert "matplotlib.pyplot" not in sys.modules
 """

@@ -71,4 +71,7 @@ def test_without_a_home_and_with_every_warning_an_error(command, data, tmp_path)
     command(*FLAGS, *draw, "--resume", folder, "--max-epoch", 3, "--plot-dir", "p", **strict)
     assert_sound(folder)
     if not draw:
-        assert_complete_picture(only(tmp_path / "p"))
+        pictures = sorted((tmp_path / "p").iterdir())
+        assert [path.name for path in pictures] == [f"{folder.name}.png", f"{folder.name}_gradients.png"]
+        for path in pictures:
+            assert_complete_picture(path)
