@@ -7,7 +7,7 @@ A run leaves runs/<name>/config.json, metrics.csv, checkpoint.npz and model.npz,
 What `config` may say is in training/settings.py, the loop over batches in solve_net.py.
 """
 
-from training.command import ROOT, run_command  # first: it says which package is missing
+from training.command import ROOT, run_command, say  # first: it says which package is missing
 
 # isort: split
 import contextlib
@@ -205,6 +205,8 @@ def main(arguments: list[str]) -> int:
     with contextlib.suppress(*[OSError] if run.code else []):  # one sentence was said already
         rows = read_metrics(run.folder / "metrics.csv")
         print(summary(rows, run.folder, pictures, run.trained, run.trained and settings["patience"] > 0), flush=True)
+    if run.diagnosis:
+        say(run.diagnosis)
     return run.code
 
 

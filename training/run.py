@@ -17,11 +17,12 @@ import numpy as np
 
 from training.checkpoint import save_checkpoint, take_checkpoint
 from training.command import ROOT, in_words, say
+from training.diagnosis import diagnose, why_diverged
 from training.diverged import first_non_finite
 from training.epochs import Best, split
 from training.folder import atomic_bytes, folder_of_pictures, lock_folder, names, new_folder, read_json, write_json
 from training.machine import made_with
-from training.metrics import HEADER, Row, csv_line
+from training.metrics import HEADER, Row, csv_line, read_metrics
 from training.probe import append_probe_rows, cut_probe_csv, probe
 from training.progress import Progress
 from training.resume import identity, reopen
@@ -36,13 +37,14 @@ class Run:
 
     Entering creates the folder, or reopens that of --resume and restores its checkpoint into model and rng; the folder
     is locked against other processes. Leaving saves the model; Ctrl-C, divergence and a system error become one
-    sentence on stderr and `code`. A folder without a row is removed.
+    sentence on stderr and `code`. A folder without a row is removed. `diagnosis` says why a run did not train.
     """
 
     def __init__(self, settings: dict, options: argparse.Namespace, data, model, loss, rng: np.random.Generator):
         self.settings, self.options, self.data = settings, options, data
         self.model, self.loss, self.rng = model, loss, rng
         self.folder, self.code, self.trained = options.resume, 0, False  # trained: to its end
+        self.diagnosis = None  # why it did not train, in a sentence
         self.start_epoch = self.rows = 0  # rows: how many metrics.csv has
         self.best = Best()
         self.seconds = 0.0  # of training before this process
@@ -154,6 +156,9 @@ class Run:
             try:
                 if self.rows and not (isinstance(error, OSError) and error.filename):
                     self._save_model()
+                if self.trained and not self.options.dry_run:
+                    rows = read_metrics(self.folder / "metrics.csv")
+                    self.diagnosis = diagnose(self.settings, rows, self.model, self.loss, self.data)
             except OSError as refused:
                 self.code, message = 1, self._refused(refused)
         if self.code == Diverged.exit_code:
@@ -195,18 +200,8 @@ class Run:
             first = first_non_finite(self.model, self.loss, self.rng, self.settings, self.data, self.last.epoch)
         except KeyboardInterrupt:
             first = "the search for the first non-finite value was interrupted"
-        rate, std, margin = (self.settings[key] for key in ("learning_rate", "init_std", "margin"))
-        if rate * self.settings["weight_decay"] >= 1:  # each step then turns the weights round, or more
-            better = f"try a smaller weight_decay than {self.settings['weight_decay']:g}"
-        elif self.latest.epoch and std <= 1e6:
-            better = f"try {rate / 10:g}"
-        elif margin > 1e6 and self.settings["loss"] == "HingeLoss":
-            better = f"try a smaller margin than {margin:g}"
-        else:
-            better = f"try a smaller init_std than {std:g}"
-        return (
-            f"; {first}, at learning rate {rate}: {better}; model.npz holds the weights after epoch {self.last.epoch}"
-        )
+        cause = why_diverged(self.settings, self.latest.epoch)
+        return f"; {first}; {cause}; model.npz holds the weights after epoch {self.last.epoch}"
 
     def _close(self) -> None:
         """Close everything; remove a new folder in which there is no row."""
