@@ -34,6 +34,7 @@ from training.pictures import attempt, draw_gradients
 from training.probe import read_probe_rows
 from training.progress import summary
 from training.run import Run
+from training.seeds import train_seeds
 from training.settings import chosen_threads, in_words, resolve, run_name
 from utils import Diverged, UsageError
 
@@ -194,6 +195,8 @@ def main(arguments: list[str]) -> int:
     data = load_dataset(ROOT / settings["data_dir"])
     if options.dry_run:
         data = first_images(data, 500, 200)
+    if options.seeds:
+        return train_seeds(train_run, picture_of, settings, options, data)
     run = train_run(settings, options, data)
     del data  # the picture comes after the data, not on top of it
     if run.rows == 0 or run.code == 1:

@@ -27,6 +27,7 @@ def parse(arguments: list[str], config: dict) -> tuple[dict, argparse.Namespace]
     """
     options = _parser().parse_args(arguments)
     given = _given(options)
+    _check_seeds(options, given)
     if options.resume:
         settings = _of_resumed(options, given)
     elif options.config:
@@ -74,6 +75,13 @@ def _parser() -> Parser:
     earlier.add_argument(
         "--config", type=Path, metavar="FILE", help="the settings of a config.json; flags override them"
     )
+    run.add_argument(
+        *("--seeds",),
+        type=int,
+        nargs="+",
+        metavar="N",
+        help="one run for each of these seeds, in parallel on the cores; one picture and one line of all",
+    )
     other = parser.add_argument_group("where it goes, and what is shown")
     other.add_argument("--run-dir", type=Path, metavar="FOLDER", help="where the run's folder is made (default runs)")
     other.add_argument("--plot-dir", type=Path, metavar="FOLDER", help="where its picture goes (default plots)")
@@ -91,6 +99,16 @@ def _parser() -> Parser:
         "--dry-run", action="store_true", help="500 images, two epochs, the whole path; goes to runs/dry-run"
     )
     return parser
+
+
+def _check_seeds(options: argparse.Namespace, given: dict) -> None:
+    seeds = options.seeds or []
+    if seeds and "seed" in given:
+        raise UsageError(f"--seed {given['seed']} and --seeds {seeds} contradict each other: give one of them")
+    if seeds and options.resume:
+        raise UsageError("--seeds begins new runs: resume each run by itself, with --resume FOLDER alone")
+    if min(seeds, default=0) < 0 or len(set(seeds)) < len(seeds):
+        raise UsageError(f"--seeds is {seeds}: give whole numbers from 0, each once")
 
 
 def _given(options: argparse.Namespace) -> dict:
