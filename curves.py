@@ -31,6 +31,7 @@ STYLES = ("-", "--", "-.", ":")
 
 # The accuracy axis is logarithmic in the error rate, so that 97 and 98 % can be told apart; this lets it reach 100.
 ALMOST_ALL = 100.3
+LOG_IN_ERROR = "accuracy, % (axis logarithmic in the error)"
 ACCURACY_TICKS = (0, 20, 40, 60, 80, 90, 95, 98, 99, 99.5, 100)
 
 SUFFIXES = (".png", ".pdf", ".svg")
@@ -174,7 +175,7 @@ def _draw_one(figure, curve: Curve, title: str | None):
     words = in_words(curve.config, seeds) if curve.config else curve.name
     reached = f": {accuracy_of([end.accuracy for end in ends])} on the test set" if all(ends) else ""
     figure.suptitle(literal(title or words + reached), fontsize=13, wrap=True)
-    for panel, field, label in zip(figure.subplots(1, 2), ("loss", "accuracy"), ("loss", "accuracy, %")):
+    for panel, field, label in zip(figure.subplots(1, 2), ("loss", "accuracy"), ("loss", LOG_IN_ERROR)):
         for split, (name, look) in SETS.items():
             if has_split(curve, split):
                 draw_curve(panel, curve, split, field, label=f"{name}, {final(curve, split, field)}", **look)

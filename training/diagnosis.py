@@ -97,29 +97,24 @@ def gather(settings: dict, rows: list[Row], model, loss, data) -> Evidence:
 
 def images_alike(e: Evidence) -> str | None:
     if len(e.images) > 1 and e.images.std(axis=0).max() < 3:
-        low, high = e.images.min(), e.images.max()
-        return (
-            f"the first {len(e.images):,} training images are all but alike, their pixels run from {low} to {high}: "
-            "try images that use 0 to 255"
-        )
+        pixels = f"their pixels run from {e.images.min()} to {e.images.max()}"
+        return f"the first training images are all but alike, {pixels}: try images that use 0 to 255"
 
 
 def one_class(e: Evidence) -> str | None:
     shares = np.bincount(e.labels, minlength=len(e.classes)) / len(e.labels)
     most = int(shares.argmax())
     if shares[most] > MOST and e.predicted[most] > MOST:
-        return (
-            f"it calls {e.predicted[most]:.0%} of the images {e.classes[most]}, as {shares[most]:.0%} of the "
-            f"{len(e.labels):,} training labels are: try training images of all classes in one order drawn at random"
-        )
+        labels = f"as {shares[most]:.0%} of the {len(e.labels):,} training labels are"
+        return f"it calls {e.predicted[most]:.0%} of the images {e.classes[most]}, {labels}: try images of all classes"
 
 
 def labels_shuffled(e: Evidence) -> str | None:
     if e.nearest < e.by_chance:
-        return (
-            f"the labels look shuffled, the nearest of {len(e.images):,} training images has the label of a test image "
-            f"in {e.nearest:.1%} of cases, as by chance: check that image k and label k of the files belong together"
+        nearest = (
+            f"the nearest of {len(e.images):,} training images has a test image's label in {e.nearest:.1%} of cases"
         )
+        return f"the labels look shuffled, {nearest}, as by chance: check that image k and label k belong together"
 
 
 # ---- the settings
@@ -131,109 +126,88 @@ def zero_weights(e: Evidence) -> str | None:
 
 
 def decay_shrinks(e: Evidence) -> str | None:
-    if e.settings["weight_decay"] and e.grown < 0.5:
+    decay, name = e.settings["weight_decay"], e.linear[0].name
+    if decay and e.grown < 0.5:
         return (
-            f"weight decay {e.settings['weight_decay']:g} has shrunk the weights of {e.linear[0].name} to "
-            f"{e.grown:.2g} of their initial length: try -w 0.0001"
+            f"weight decay {decay:g} has shrunk the weights of {name} to {e.grown:.1%} of their length: try -w 0.0001"
         )
 
 
 def too_narrow(e: Evidence) -> str | None:
-    width, rate = min(e.settings["hidden"], default=math.inf), e.settings["dropout"]
-    if width < len(e.classes) / 2:
-        return f"a hidden layer of width {width} is narrow for {len(e.classes)} classes: try --hidden 100"
-    if width * (1 - rate) < len(e.classes) / 2:
+    width, rate, classes = min(e.settings["hidden"], default=math.inf), e.settings["dropout"], len(e.classes)
+    if width < classes / 2:
+        return f"a hidden layer of width {width} is narrow for {classes} classes: try --hidden 100"
+    if width * (1 - rate) < classes / 2:
         return f"dropout {rate:g} leaves {width * (1 - rate):.2g} of {width} units in a step: try --dropout 0.5"
 
 
 # ---- the gradients
 
 
-def vanishing(e: Evidence) -> str | None:
-    first, last = e.linear[0], e.linear[-1]
-    if not (first.delta < 1e-3 * last.delta and e.grown < 1.1):
-        return None
-    activation, parts = e.settings["activation"], ""
-    if not (e.settings["batch_norm"] or e.settings["residual"]):
-        widths = [*e.settings["hidden"][1:], len(e.classes)]
-        weights = math.prod(std * math.sqrt(width) for std, width in zip(e.stds[1:], widths))
-        slopes = math.prod(row.slope ** (0.5 if activation == "Relu" else 1) for row in e.units)
-        parts = f" ({_part(weights)} by the initial weights, {_part(slopes)} by the slopes of {activation})"
-    return (
-        f"the gradient vanishes, δ at {first.name} is {_part(first.delta / last.delta)} of that at {last.name}{parts}: "
-        f"try {'--batch-norm' if activation == 'Sigmoid' else '--init he'}"
-    )
-
-
 def large_weights(e: Evidence) -> str | None:
-    for row in e.units:
-        if row.slope < 0.025 and e.grown < 1.5 and e.settings["activation"] == "Sigmoid":
-            return (
-                f"the initial weights saturate {row.name}, its mean slope is {row.slope:.1g} of at most 0.25 "
-                f"(init_std {e.settings['init_std']:g}): try --init xavier"
-            )
+    saturated = [row for row in e.units if row.slope < 0.025]  # a sigmoid's slope is 0.25 at most
+    if saturated and e.grown < 1.5 and e.settings["activation"] == "Sigmoid":
+        slope = f"{saturated[0].name}, its mean slope is {saturated[0].slope:.1g} of 0.25"
+        return f"initial weights of standard deviation {e.stds[0]:g} saturate {slope}: try --init xavier"
+
+
+def vanishing(e: Evidence) -> str | None:
+    first, last, activation = e.linear[0], e.linear[-1], e.settings["activation"]
+    if first.delta >= 1e-3 * last.delta or e.grown > 1.1:
+        return None
+    widths = [*e.settings["hidden"][1:], len(e.classes)]
+    weights = math.prod(std * math.sqrt(width) for std, width in zip(e.stds[1:], widths))
+    slopes = math.prod(row.slope ** (0.5 if activation == "Relu" else 1) for row in e.units)
+    parts = f" ({_part(weights)} by the initial weights, {_part(slopes)} by the slopes of {activation})"
+    if e.settings["batch_norm"] or e.settings["residual"]:  # which have a share of their own
+        parts = ""
+    what = f"δ at {first.name} is {_part(first.delta / last.delta)} of that at {last.name}{parts}"
+    return f"the gradient vanishes, {what}: try {'--batch-norm' if activation == 'Sigmoid' else '--init he'}"
 
 
 def momentum_high(e: Evidence) -> str | None:
     momentum = e.settings["momentum"]
     if momentum > 0.95 and e.grown > 2:
-        return (
-            f"a momentum of {momentum:g} sums up {1 / (1 - momentum):,.0f} steps, the weights of {e.linear[0].name} "
-            f"are {e.grown:,.0f} times as long as at the start: try --momentum 0"
-        )
+        return f"a momentum of {momentum:g} sums up {1 / (1 - momentum):,.0f} steps, {_growth(e)}: try --momentum 0"
 
 
 def loss_jumped(e: Evidence) -> str | None:
     losses = _losses(e.rows)
     worst = max(losses, key=losses.get)
     if losses[worst] > 2 * losses[0]:
-        return (
-            f"the loss rose from {losses[0]:.3g} to {losses[worst]:.3g} in epoch {worst} at learning rate "
-            f"{e.settings['learning_rate']:g}: try -lr {_lower_rate(e.settings):g}"
-        )
+        return _too_high(f"the loss rose from {losses[0]:.3g} to {losses[worst]:.3g} in epoch {worst}", e)
 
 
 def dead_or_saturated(e: Evidence) -> str | None:
+    what = {"Relu": "dead", "Sigmoid": "saturated"}.get(e.settings["activation"], "flat")
     for row in e.units:
         if row.flat_units > MOST:
-            what = {"Relu": "dead", "Sigmoid": "saturated"}.get(e.settings["activation"], "flat")
-            return (
-                f"{row.flat_units:.0%} of the units of {row.name} are {what}, |dy/dx| < 0.01 on each of "
-                f"{len(e.images):,} images, at learning rate {e.settings['learning_rate']:g}: "
-                f"try -lr {_lower_rate(e.settings):g}"
-            )
+            units = f"{row.flat_units:.0%} of the units of {row.name}"
+            return _too_high(f"{units} are {what}, |dy/dx| < 0.01 on each of {len(e.images):,} images", e)
 
 
 def weights_grown(e: Evidence) -> str | None:
     if e.grown > 20:
-        return (
-            f"the weights of {e.linear[0].name} are {e.grown:,.0f} times as long as at the start, at learning rate "
-            f"{e.settings['learning_rate']:g}: try -lr {_lower_rate(e.settings):g}"
-        )
+        return _too_high(_growth(e), e)
 
 
 def slow(e: Evidence) -> str | None:
+    rate = e.settings["learning_rate"]
     if e.step < SLOW:
-        rate = e.settings["learning_rate"]
         better = 10.0 ** math.ceil(math.log10(rate * 2e-3 / e.step)) if e.step else 10 * rate
-        return (
-            f"a step changes no layer's weights by more than {e.step:.1g} of their length at learning rate {rate:g}: "
-            f"try -lr {better:g}"
-        )
+        step = f"a step changes no layer's weights by more than {e.step:.1g} of their length"
+        return f"{step} at learning rate {rate:g}: try -lr {better:g}"
 
 
 def linear_network(e: Evidence) -> str | None:
     if not e.settings["hidden"] and e.nearest > 0.5:
-        return (
-            "without a hidden layer it is a linear function of the pixels, and the label of the nearest of "
-            f"{len(e.images):,} training images is right in {e.nearest:.1%} of cases: try -n 1"
-        )
+        nearest = f"the label of the nearest training image is right in {e.nearest:.1%} of cases"
+        return f"without a hidden layer it is linear in the pixels, and {nearest}: try -n 1"
 
 
 def few_steps(e: Evidence) -> str:
     losses, steps = _losses(e.rows), e.rows[-1].iteration
-    last = max(losses)
-    told = f"in {steps:,} steps the loss went from {losses[0]:.3g} to {losses[last]:.3g}"
+    told = f"in {steps:,} steps the loss went from {losses[0]:.3g} to {losses[max(losses)]:.3g}"
     if steps < 5000:
         return f"{told}, and so few say little: try --max-epoch {10 * e.settings['max_epoch']}"
     return f"{told}, and no unit or gradient tells why: try -lr {10 * e.settings['learning_rate']:g}"
@@ -262,6 +236,14 @@ def _losses(rows: list[Row]) -> dict[int, float]:
 
 def _part(number: float) -> str:
     return f"1/{1 / number:,.0f}" if number > 1e-6 else f"{number:.1g}"
+
+
+def _growth(e: Evidence) -> str:
+    return f"the weights of {e.linear[0].name} are {e.grown:,.0f} times as long as at the start"
+
+
+def _too_high(evidence: str, e: Evidence) -> str:
+    return f"{evidence} at learning rate {e.settings['learning_rate']:g}: try -lr {_lower_rate(e.settings):g}"
 
 
 def _init(settings: dict) -> str:

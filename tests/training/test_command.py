@@ -715,7 +715,7 @@ before = matplotlib.rcParams.copy()  # reading an entry may choose a backend
 from curves import Curve, draw
 figure = draw([Curve("mine", [records])])
 assert type(figure).__name__ == "Figure"
-assert [panel.get_ylabel() for panel in figure.axes] == ["loss", "accuracy, %"]
+assert [panel.get_ylabel() for panel in figure.axes] == ["loss", "accuracy, % (axis logarithmic in the error)"]
 assert figure.get_suptitle() == f"mine: {{100 * records[-1].accuracy:.2f}} % on the test set"
 entries = [[text.get_text() for text in panel.get_legend().get_texts()] for panel in figure.axes]
 assert entries[0][1] == f"test set, final {{records[-1].loss:.4f}}"

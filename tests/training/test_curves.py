@@ -8,7 +8,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from curves import COLOURS, Curve, _stretch, _unstretch, config_of, draw, final, looks, of_runs, points, steps_of
+from curves import (
+    COLOURS,
+    LOG_IN_ERROR,
+    Curve,
+    _stretch,
+    _unstretch,
+    config_of,
+    draw,
+    final,
+    looks,
+    of_runs,
+    points,
+    steps_of,
+)
 from training.metrics import Row
 from training.pictures import draw_gradients, save
 from training.probe import ProbeRow
@@ -120,7 +133,7 @@ def test_one_run_is_two_panels_with_train_and_test_in_each_and_a_title_in_words(
     assert figure.get_suptitle() == (
         "784-100-10, Relu, softmax cross-entropy, SGD 0.05, batch 10, momentum 0.9, seed 3: 53.00 % on the test set"
     )
-    assert [panel.get_ylabel() for panel in figure.axes] == ["loss", "accuracy, %"]
+    assert [panel.get_ylabel() for panel in figure.axes] == ["loss", LOG_IN_ERROR]
     assert [[line.split(",")[0] for line in panel] for panel in texts(figure)] == [["training set", "test set"]] * 2
     train, test = figure.axes[1].lines
     assert test.get_ydata() == pytest.approx([10, 51, 52, 53]) and len(train.get_ydata()) == 6
