@@ -15,6 +15,7 @@ from training.metrics import Row, final_test
 from training.probe import IMAGES, ProbeRow, probe
 
 MOST = 0.9  # of the units of a layer, of the training labels, of the predictions
+VANISHED = 0.005  # δ at the first layer over that at the last; one Sigmoid layer, which trains, begins at 0.008
 SLOW = 1e-4  # a step that changes no layer's weights by more than this part of their length
 
 
@@ -153,12 +154,12 @@ def large_weights(e: Evidence) -> str | None:
 
 def vanishing(e: Evidence) -> str | None:
     first, last, activation = e.linear[0], e.linear[-1], e.settings["activation"]
-    if first.delta >= 1e-3 * last.delta or e.grown > 1.1:
+    if first.delta >= VANISHED * last.delta or e.grown > 1.1:
         return None
     widths = [*e.settings["hidden"][1:], len(e.classes)]
     weights = math.prod(std * math.sqrt(width) for std, width in zip(e.stds[1:], widths))
     slopes = math.prod(row.slope ** (0.5 if activation == "Relu" else 1) for row in e.units)
-    parts = f" ({_part(weights)} by the initial weights, {_part(slopes)} by the slopes of {activation})"
+    parts = f" (at the start {_part(weights)} by the initial weights · {_part(slopes)} by the slopes of {activation})"
     if e.settings["batch_norm"] or e.settings["residual"]:  # which have a share of their own
         parts = ""
     what = f"δ at {first.name} is {_part(first.delta / last.delta)} of that at {last.name}{parts}"

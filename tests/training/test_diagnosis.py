@@ -45,10 +45,14 @@ def outcome(flags: str, data: Dataset) -> tuple[float, str | None]:
 CASES = {
     "vanishing, Sigmoid": (
         "-n 2 -a Sigmoid -b 100 --max-epoch 20",
-        r"δ at fc1 is 1/5,\d{3} of that at fc3 \(1/316 by the initial weights, 1/16 by the slopes of Sigmoid\)",
+        r"δ at fc1 is 1/5,\d{3} of that at fc3 \(at the start 1/316 by the initial weights · 1/16 by the slopes of",
         "--batch-norm",
     ),
-    "vanishing, Relu": ("-n 4", r"of that at fc5 \(1/31,623 by the initial weights, 1/\d by the slopes", "--init he"),
+    "vanishing, Relu": (
+        "-n 4",
+        r"of that at fc5 \(at the start 1/31,623 by the initial weights · 1/\d by the",
+        "--init he",
+    ),
     "dead": ("-lr 1", r"9\d% of the units of act1 are dead, .* on each of 1,000 images", "-lr 0.01"),
     "saturated": ("-lr 3 -a Sigmoid", "100% of the units of act1 are saturated", "-lr 0.1"),
     "rate too small": ("-lr 1e-6", "no layer's weights by more than 3e-07 of their length", "-lr 0.01"),
