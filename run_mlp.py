@@ -10,6 +10,7 @@ What `config` may say is in training/settings.py, the loop over batches in solve
 from training.command import ROOT, run_command, say  # first: it says which package is missing
 
 # isort: split
+import argparse
 import contextlib
 import itertools
 import math
@@ -165,7 +166,7 @@ def train(given: dict | None = None, data: Dataset | None = None, on_record=None
     return log.rows, model
 
 
-def train_run(settings: dict, options, data: Dataset) -> Run:
+def train_run(settings: dict, options: argparse.Namespace, data: Dataset) -> Run:
     """Train as a run with a folder of its own, and return it as it ended."""
     model, loss, rng = build(settings, data.train_images.shape[1], len(data.classes))
     with Run(settings, options, data, model, loss, rng) as run:

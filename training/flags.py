@@ -66,33 +66,17 @@ def _parser() -> Parser:
             shown = f"{row.help} (default {row.default})"
             run.add_argument(*row.flags, dest=key, metavar=row.metavar, help=shown)
     earlier = parser.add_argument_group("from an earlier run").add_mutually_exclusive_group()
-    earlier.add_argument(
-        *("--resume",),
-        type=Path,
-        metavar="FOLDER",
-        help="resume the run runs/NAME from its last completed epoch",
-    )
-    earlier.add_argument(
-        "--config", type=Path, metavar="FILE", help="the settings of a config.json; flags override them"
-    )
-    run.add_argument(
-        *("--seeds",),
-        type=int,
-        nargs="+",
-        metavar="N",
-        help="one run for each of these seeds, in parallel on the cores; one picture and one line of all",
-    )
+    resume = "resume the run runs/NAME from its last completed epoch"
+    earlier.add_argument("--resume", type=Path, metavar="FOLDER", help=resume)
+    config = "the settings of a config.json; flags override them"
+    earlier.add_argument("--config", type=Path, metavar="FILE", help=config)
+    seeds = "one run for each of these seeds, in parallel on the cores; one picture and one line of all"
+    run.add_argument("--seeds", type=int, nargs="+", metavar="N", help=seeds)
     other = parser.add_argument_group("where it goes, and what is shown")
     other.add_argument("--run-dir", type=Path, metavar="FOLDER", help="where the run's folder is made (default runs)")
     other.add_argument("--plot-dir", type=Path, metavar="FOLDER", help="where its picture goes (default plots)")
-    other.add_argument(
-        *("--probe",),
-        type=int,
-        nargs="+",
-        default=[],
-        metavar="EPOCH",
-        help="write gradient statistics to probe.csv and draw them",
-    )
+    probe = "write gradient statistics to probe.csv and draw them (of several seeds: write)"
+    other.add_argument("--probe", type=int, nargs="+", default=[], metavar="EPOCH", help=probe)
     other.add_argument("--no-plot", action="store_true", help="draw no picture")
     other.add_argument("--quiet", action="store_true", help="print the summary only")
     other.add_argument(

@@ -122,17 +122,20 @@ def draw_gradients(rows: list[ProbeRow], title: str):
 
 
 def _name_lines(panel, ends: list[tuple]) -> None:
-    """Write names (last value, name, colour) right of a panel, at the heights of the values or a little above."""
+    """Write names (last value, name, colour) right of a panel, at the heights of the values or near them."""
     logarithmic, named = panel.get_yscale() == "log", []
     panel.get_ylim()  # settles the limits, which the heights below are parts of
     for value, name, colour in ends:
         shown = value > 0 or not logarithmic
         height = panel.transLimits.transform(panel.transScale.transform((0, value)))[1] if shown else 0.0
         named.append([height, name if shown else f"{name}: 0", colour])
-    below = -1.0
-    for place in sorted(named, key=lambda place: place[0]):
+    named.sort(key=lambda place: place[0])
+    below, above = -1.0, 1.0
+    for place in named:
         below = place[0] = max(place[0], below + 0.055)
-    over = max(below - 1, 0)  # what was pushed above the panel
+    for place in reversed(named):  # what was pushed beyond the top moves down again
+        place[0] = min(place[0], above)
+        above = place[0] - 0.055
     for height, name, colour in named:
         at = {"xycoords": "axes fraction", "va": "center", "annotation_clip": False}
-        panel.annotate(literal(name), (1.02, height - over), color=colour, fontsize=11, **at)
+        panel.annotate(literal(name), (1.02, height), color=colour, fontsize=11, **at)

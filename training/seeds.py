@@ -8,9 +8,6 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
-from load_data import Dataset
 from training.command import say
 from training.folder import atomic_bytes, folder_of_pictures, folder_of_runs, names
 from training.metrics import accuracy_of, final_test, read_metrics
@@ -61,7 +58,7 @@ def _train(train_run: Callable, settings: dict, options: argparse.Namespace, dat
             warnings.filterwarnings("ignore", r"\d+ tasks")  # Ctrl-C is no news of cancelled tasks
             with without_interrupts():  # the workers are born deaf to Ctrl-C: this process ends them
                 how = {"return_as": "generator_unordered", "batch_size": 1, "pre_dispatch": "n_jobs"}
-                results = joblib.Parallel(**how)(tasks)
+                results = joblib.Parallel(max_nbytes=None, **how)(tasks)  # no memory maps, which a kill would leave
             with contextlib.closing(results):
                 for seed, one, folder, accuracy, said in results:
                     if one == 130:  # a single job is this process itself
@@ -81,7 +78,6 @@ def _train(train_run: Callable, settings: dict, options: argparse.Namespace, dat
 
 def _train_one(train_run: Callable, settings: dict, options: argparse.Namespace, data) -> tuple:
     """Return of one run the seed, exit code, folder, final test accuracy, and what it had to say."""
-    data = Dataset(*map(np.asarray, data[:4]), *data[4:])  # plain arrays again, of the memory maps that joblib makes
     with contextlib.redirect_stderr(io.StringIO()) as said:
         run = train_run(settings, options, data)
         if run.diagnosis:
