@@ -223,7 +223,7 @@ def test_a_gradient_of_0_is_named_at_the_bottom_and_many_layers_are_not_written_
     for flat in (0.0, 1.0):
         many = [row._replace(flat_units=flat + row.flat_units * 0) for row in probed(epochs=[0], layers=40)]
         heights = sorted(names_beside(draw_gradients(many, "t").axes[2]).values())
-        assert 5 < len(heights) <= 12 and min(np.diff(heights)) > 0.05 and 0 <= heights[0] and heights[-1] <= 1
+        assert 5 < len(heights) <= 12 and min(np.diff(heights)) > 0.05 and heights[0] >= 0 and heights[-1] <= 1
 
 
 def test_a_network_without_activations_and_gradients_that_are_all_0_are_drawn(tmp_path):

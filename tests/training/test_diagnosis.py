@@ -139,10 +139,10 @@ BAD_DATA = {
 
 @pytest.mark.parametrize("case", BAD_DATA)
 def test_data_that_cannot_be_learned_is_named_and_with_better_data_it_trains(mnist, case):
-    spoil, flags, part, (mend, better) = BAD_DATA[case]
+    spoil, flags, part, (repair, better) = BAD_DATA[case]
     before, sentence = outcome(flags, spoil(mnist))
     assert before < 0.5 and re.search(part, sentence), (before, sentence)
-    after, again = outcome(better, mend(mnist))
+    after, again = outcome(better, repair(mnist))
     assert after > 0.5 and again is None
 
 
