@@ -74,7 +74,7 @@ CASES = {
     "many slow steps": ("-lr 0.0005 -b 1 --train-images 1000 --max-epoch 6", "no unit or gradient tells", "-lr 0.005"),
     "diverged by the rate": ("-l Euclidean -lr 1e6", "learning rate 1e.06 is too high", "-lr 0.01"),
     "diverged by decay": ("-w 1000", "learning rate · weight decay is 10", "-w 0.0001"),
-    "diverged by momentum": (
+    "momentum, no hidden layer": (
         "-n 0 -l Euclidean -lr 0.006 --momentum 0.999",
         "of 0.999 sums up 1,000 steps",
         "--momentum 0",
