@@ -4,7 +4,7 @@
     python report.py --dry-run      the whole path on 500 images and 2 epochs, in runs/dry-run-report: a minute
     python report.py --list         which runs there are, and which are missing
     python report.py 4 7 13         these figures alone; a run of 50 epochs takes 15 to 60 seconds of one core
-    python report.py --batch-10     everything: 312 runs, 2.8 hours of one core, less what is stored
+    python report.py --batch-10     everything: 726 runs, 5 hours of one core, less what is stored
     python report.py --seeds 5      two seeds more of each setting than are stored
 
 The figures are data in experiments/figure_list.py, the claims are in experiments/claims.py.

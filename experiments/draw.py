@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 import curves
-from curves import COLOURS, Curve
+from curves import COLOURS, LOG_IN_ERROR, Curve
 from experiments.figure_list import (
     AT_BATCH_10,
     FIGURES,
@@ -33,7 +33,6 @@ ACTIVATION_LOOKS = {
 LOSS_MARKERS = dict(zip(LOSSES, ("o", "s", "^")))
 MARKERS = ("o", "s", "^", "D")
 LOSS_COLOURS = dict(zip(LOSSES, COLOURS))
-LOG_IN_ERROR = "accuracy, % (axis logarithmic in the error)"
 ORDERED = (7, 8, 9, 10, 11, 12)  # figures whose curves differ in an ordered value
 SMALL_MULTIPLES = (3, 6)
 SWEPT_VALUE = {14: "margin", 15: "momentum coefficient m", 17: "hidden layers", 19: "learning rate"}
