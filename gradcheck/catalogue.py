@@ -57,6 +57,11 @@ ANY = (
     Mistake("transposed", "it is transposed", lambda c: c.true.T),
     Mistake("grad-left-out", "grad_output is left out of the chain rule", lambda c: c.true / c.g),
     Mistake("batch-sum", "it is summed over the batch: a row for each sample is needed", lambda c: c.true.sum(axis=0)),
+    *(
+        Mistake("grad-clipped", f"grad_output is clipped to ±{limit:g} first", clipped)
+        for limit in (1.0, 0.5, 2.0, 0.1, 3.0)
+        for clipped in [lambda c, limit=limit: c.of_grad(np.clip(c.g, -limit, limit))]
+    ),
     Mistake("passed-on", "backward hands on grad_output as it came", lambda c: c.g),
 )
 
@@ -103,6 +108,9 @@ def diagnose(value: str, theirs: np.ndarray, case, tolerance: float) -> Diagnosi
             found = named(theirs / factor(case), [*own, *ANY[1:]], case, tolerance)
             if found:
                 return Diagnosis(found.key, f"{found.message}; and {message}")
+    limit = float(np.abs(theirs).max(initial=0.0))
+    if is_gradient and (np.abs(theirs) == limit).sum() > 1 and agree(theirs, case.true.clip(-limit, limit), tolerance):
+        return Diagnosis("result-clipped", f"it is clipped to ±{limit:g}")
     constants = wrong_constants(value, theirs, case) if value.startswith("Gelu.") else None
     return Diagnosis("gelu-constants", constants) if constants else _constant(theirs, case, tolerance)
 

@@ -9,6 +9,7 @@ import numpy as np
 from gradcheck import definitions
 from gradcheck.catalogue import Diagnosis, diagnose, named
 from gradcheck.check_batches import check_other_batches
+from gradcheck.check_together import ratio
 from gradcheck.mistakes_layers import OTHER_FORMS
 from gradcheck.reference import (
     ACTIVATIONS,
@@ -20,6 +21,7 @@ from gradcheck.reference import (
     is_coarse,
     points,
     relative_error,
+    relative_errors,
 )
 from gradcheck.report_rows import NotWritten, Row, Unusable, first_difference, numbers, pair
 from gradcheck.source import line_of
@@ -94,12 +96,15 @@ def _check_gradient(check: Check) -> None:
             case.true, tolerance = slope(x, g), SINGLE
         case.before, case.with_old_input = slope(before_x, before_g), slope(before_x, g)
         case.sum = case.before + case.true
+        case.of_grad = lambda other: slope(x, other)
     if np.isnan(case.true).mean() > 0.5 and row.has("wrong", "agreement"):
         return  # forward is wrong, and has been said to be
     expect_slopes(case.true)
     row.error = relative_error(theirs, case.true)
     if row.error <= tolerance:
         _check_next_batch(check, [(before_x, before_g), (x, g)], [[with_old], [theirs]], tolerance)
+        with row.stage("finite"):
+            _check_far(check)
     elif check.right is not None and not fits and relative_error(theirs, slope(x, g)) <= tolerance:
         row.columns["gradient"] = "wrong"  # backward is as defined: the fault is forward's
         if not row.has("wrong", "agreement"):
@@ -107,10 +112,14 @@ def _check_gradient(check: Check) -> None:
             row.findings[:] = [finding for finding in row.findings if finding.mistake != "other-formula"]
             message = f"forward is not {check.name}: backward is the derivative of {check.name}, not of forward"
             row.wrong("agreement", message, where=line_of(cls, "forward"), evidence=evidence)
+    elif not fits and check.name == "Sigmoid" and relative_error(theirs, g * output * (1 - output)) <= tolerance:
+        row.columns["gradient"] = "wrong"  # y (1 - y) of a y that forward got wrong
     else:
         found = _diagnose(check, output, theirs, case, tolerance)
         if found is None or found.key in ("constant-factor", "gelu-constants"):
             found = difference_quotient(total, x, theirs, case.true) or found
+        if found is None and check.elementwise and row.error > ROUNDED_MUCH:
+            found = _in_one_region(x, theirs, case.true, tolerance)
         _report(check, "backward", found, theirs, case, tolerance)
 
 
@@ -155,7 +164,8 @@ def _check_value(check: Check, output: np.ndarray, case, tolerance: float) -> bo
         message = f"forward is {output[~np.isfinite(output)][0]} at ordinary inputs"
         row.wrong("agreement", message, mistake="not-finite", where=where)
     elif known:
-        row.remark("agreement", known[1], mistake=known[0], where=where)
+        kind = "wrong" if known[0] == "wrong-axis" else "remark"
+        row.add(kind, "agreement", known[1], mistake=known[0], where=where)
     else:
         at = tuple(np.argwhere(np.abs(output - expected) > 1e-6 * np.abs(expected))[0])
         inputs = f"x = {case.x[at]:g}" if check.elementwise else f"x = {numbers(case.x[at[0]])}"
@@ -205,9 +215,71 @@ def _check_next_batch(check: Check, batches: list, backwards: list, tolerance: f
         output = [layer.array("forward", given[0])] if forward else []
         return [layer.array("backward", given[1]), *output]
 
-    small = tuple(array[:2] for array in batches[0])
+    x, g = small = tuple(array[2:4] for array in batches[1])
     new = lambda: Wrapped(check.make, check.row)  # noqa: E731
-    check_other_batches(check.row, new, run, [*batches, small], backwards, tolerance)
+    layer = new()
+    if check.coarse and check.right is None:  # nothing better to compare with than a new layer's
+        layer.array("forward", x)
+        true = layer.array("backward", g)
+    elif check.coarse:
+        true = _definition_gradient(check)(x, g)
+    else:
+        true = central_differences(lambda at: float((layer.array("forward", at) * g).sum()), x, 1e-5)
+    check_other_batches(check.row, new, run, [*batches, small], [*backwards, [true]], tolerance)
+
+
+CLIPPED = "grad_output is clipped in backward: a large one gives too small a gradient"
+
+
+def _check_far(check: Check) -> None:
+    """backward is right at ordinary inputs: is it also where another branch of a formula may begin?"""
+    row, layer, g = check.row, Wrapped(check.make, check.row), points(2, N, IN)
+    backwards = []
+    for scale in (1.0, 1000.0):
+        layer.array("forward", points(1, N, IN))
+        backwards.append(layer.array("backward", scale * g) / scale)
+    if relative_error(*backwards) > 1e-3:
+        row.unsafe("finite", CLIPPED, mistake="grad-clipped", where=line_of(check.cls, "backward"))
+    for far in (8.0, 50.0, 1000.0):
+        x = far * np.resize([1.0, -1.0, 0.8, -0.8, -0.6, 0.6, 0.9], (N, IN))
+        total = lambda at: float((layer.array("forward", at) * g).sum())  # noqa: E731
+        size = abs(total(x))
+        theirs = layer.array("backward", g)
+        true = [] if check.coarse else [central_differences(total, x, 1e-5)]
+        true += [] if check.right is None else [_definition_gradient(check)(x, g)]
+        # inf - inf is no slope; what is not finite is the business of _check_finite.
+        wrong = np.isfinite(theirs) & (len(true) > 0)
+        for slopes in true:
+            wrong &= np.abs(theirs - slopes) > 1e-3 * np.maximum(1, np.abs(slopes)) + 1e-10 * size
+        if wrong.any():
+            at = tuple(np.argwhere(wrong)[0])
+            evidence = f"grad_input is {pair(theirs[at], true[-1][at])}, at x = {x[at]:g}, grad_output = {g[at]:g}"
+            row.error = max(row.error, relative_error(theirs[at], true[-1][at]))
+            message = f"backward is wrong at large inputs, such as {x[at]:g}"
+            row.wrong("gradient", message, mistake="far", where=line_of(check.cls, "backward"), evidence=evidence)
+            return
+
+
+def _in_one_region(x: np.ndarray, theirs: np.ndarray, true: np.ndarray, tolerance: float) -> Diagnosis | None:
+    """A derivative that is wrong on one side of some x only: which, and by what factor."""
+    if theirs.shape != true.shape or not np.isfinite(theirs).all():
+        return None
+    bad = relative_errors(theirs, true) > tolerance
+    good = ~bad & np.isfinite(true)
+    low, high = x[bad].min(), x[bad].max()
+    below, above = x[good & (x < low)], x[good & (x > high)]
+    if below.size + above.size < max(good.sum(), 1):
+        return None
+    edges = [(below.max(initial=-np.inf), low, "x > {:g}"), (high, above.min(initial=np.inf), "x < {:g}")]
+    where = " and ".join(
+        words.format(next((bend for bend in (0, 3, -3, 1, -1, 6) if one <= bend <= two), round((one + two) / 2, 1)))
+        for one, two, words in edges
+        if np.isfinite([one, two]).all()
+    )
+    factor = None if bad.sum() < 3 else ratio(theirs[bad], true[bad]) if theirs[bad].any() else 0
+    words = {None: "", -1: "it has the opposite sign", 0: "it is 0"}
+    what = words.get(factor and round(factor, 6), f"it is {factor or 0:.6g} times the right one")
+    return Diagnosis("region", f"{what} only where {where}".strip())
 
 
 STABLE = {

@@ -139,6 +139,9 @@ def _lines(text: str) -> str:
     return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 
+IPYTHON = r"[%!?].*|[\w.]+\?{1,2}|\w+ *= *[%!].*"  # magics, the shell, help
+
+
 def _notebook(path: str, data: bytes) -> str:
     """The code cells, one below the other; lines that IPython alone understands become `pass`."""
     try:
@@ -147,7 +150,8 @@ def _notebook(path: str, data: bytes) -> str:
     except (ValueError, KeyError, TypeError):
         raise SyntaxError("is not a notebook", (path, 1, 0, "")) from None
     code = [
-        "" if re.match(r"%%(?!time|capture)", cell) else re.sub(r"(?m)^(\s*)[%!].*", r"\1pass", cell) for cell in code
+        "" if re.match(r"%%(?!time|capture)", cell) else re.sub(rf"(?m)^([ \t]*)({IPYTHON})$", r"\1pass", cell)
+        for cell in code
     ]
     starts = [1]
     for cell in code:
@@ -191,7 +195,7 @@ def _repaired(text: str, error: SyntaxError, cut: dict[str, str]) -> tuple[str, 
     message, where = describe(error)
     lines = text.split("\n")
     number = min(error.lineno, len(lines)) - 1
-    if re.search(r"(?m)^ *\t", text):
+    if isinstance(error, IndentationError) and re.search(r"(?m)^ *\t", text):
         for width, who in ((8, "Python 2 let it pass"), (4, "the editor showed a tab as 4 spaces")):
             spaces = re.sub(r"(?m)^[ \t]+", lambda blanks, width=width: blanks[0].expandtabs(width), text)
             try:

@@ -38,11 +38,15 @@ class Reduced(Wrapped):
     """A loss whose forward is a number, even where it gives an array: that is summed, and divided by N if `mean`."""
 
     mean = True
+    labels = False  # it wants class numbers for the one-hot target
     shape = None  # of what forward returned, and what that holds
     holds = None
 
     def _turned(self, method: str, is_result: bool) -> bool:
         return super()._turned(method, is_result) if is_result else self.columns
+
+    def call(self, method: str, o: np.ndarray, t: np.ndarray):
+        return super().call(method, o, t.argmax(axis=1) if self.labels else t)
 
     def value(self, o: np.ndarray, t: np.ndarray) -> float:
         result = self.call("forward", o, t)
@@ -93,8 +97,8 @@ def find_form(row: Row, loss: Reduced, name: str, columns_elsewhere: bool | None
         return _accept(row, loss, name, turned)
     if turned is not None:
         return None
-    if wants_labels(row, loss, name):
-        return None
+    if not loss.labels and wants_labels(row, loss, name):
+        return find_form(row, loss, name, columns_elsewhere)
     if trouble is not None:
         raise trouble
     if not _is_another(row, loss, name):
@@ -103,7 +107,10 @@ def find_form(row: Row, loss: Reduced, name: str, columns_elsewhere: bool | None
 
 
 def wants_labels(row: Row, loss: Reduced, name: str, right: Callable | None = None) -> bool:
-    """Whether forward is the loss, mean or sum, when it gets class numbers for the one-hot target: a fault."""
+    """Whether forward is the loss, mean or sum, when it gets class numbers for the one-hot target: a fault.
+
+    From then on it gets them, so that this fault hides no other.
+    """
     o, t = batch(name, SHAPES[0])
     try:
         value = float(np.mean(loss.subject.forward(o.copy(), t.argmax(axis=1))))
@@ -114,6 +121,7 @@ def wants_labels(row: Row, loss: Reduced, name: str, right: Callable | None = No
         return False
     message = "the target is taken as class numbers: the assignment gives one-hot rows (target.argmax(1) turns them)"
     row.wrong("agreement", message, mistake="labels", where=line_of(loss.cls, "forward"))
+    loss.labels = True
     return True
 
 
@@ -242,7 +250,7 @@ def _is_another(row: Row, loss: Reduced, name: str) -> bool:
     for key, words, total in OTHER_LOSSES[name]:
         for margin in (5.0, 1.0):
             true = np.array([total(*given, margin) for given in batches])
-            for over in (sizes, 1.0, 2.0 * sizes):
+            for over in (sizes, 1.0, 2.0 * sizes, SHAPES[0][1] * sizes):
                 if relative_error(theirs, true / over) < 1e-6:
                     report_shape(row, loss)
                     if key in KNOWN_VARIANTS:

@@ -19,6 +19,12 @@ def _hinge_all(c, margin: float) -> np.ndarray:
     return (margin - (c.o * c.t).sum(axis=1, keepdims=True) + c.o > 0).astype(float)
 
 
+def _softmax_of_rows_and_columns(o: np.ndarray) -> np.ndarray:
+    """Each row's largest output is subtracted, but the sum runs over the batch."""
+    exponentials = np.exp(o - o.max(axis=1, keepdims=True))
+    return exponentials / exponentials.sum(axis=0)
+
+
 def _crammer_singer(c) -> np.ndarray:
     worst = violations(c.o, c.t, c.margin)
     return ((worst == worst.max(axis=1, keepdims=True)) & (worst > 0)).astype(float)
@@ -35,6 +41,7 @@ WRONG_LOSSES: dict[str, list[Mistake]] = table({
     "EuclideanLoss.grad_input": [
         ("target-left-out", "the target is left out: o stands for o - t", lambda c: c.o / c.n),
         ("absolute", "it takes |o - t|: the sign is needed", lambda c: np.abs(c.o - c.t) / c.n),
+        ("parentheses", "only the target is divided by N: (o - t) / N", lambda c: c.o - c.t / c.n),
         ("plus-target", "the target is added", lambda c: (c.o + c.t) / c.n),
         ("sign-only", "it is the sign of o - t, as for an absolute error", lambda c: np.sign(c.o - c.t) / c.n),
         ("squared", "it is the square (o - t)^2, not its derivative", lambda c: (c.o - c.t) ** 2 / c.n),
@@ -47,6 +54,8 @@ WRONG_LOSSES: dict[str, list[Mistake]] = table({
          lambda c: -c.t / softmax(c.o) / c.n),
         ("softmax-twice", "the softmax is applied twice", lambda c: (softmax(softmax(c.o)) - c.t) / c.n),
         ("wrong-axis", "the softmax runs over the batch, not the classes", lambda c: (softmax(c.o, 0) - c.t) / c.n),
+        ("wrong-axis", "the softmax's sum runs over the batch (axis 0)",
+         lambda c: (_softmax_of_rows_and_columns(c.o) - c.t) / c.n),
         ("wrong-axis", "the softmax runs over the whole array", lambda c: (softmax(c.o, None) - c.t) / c.n),
         ("sigmoid-slope", "it is multiplied by p (1 - p), which p - t holds already",
          lambda c: (softmax(c.o) - c.t) * softmax(c.o) * (1 - softmax(c.o)) / c.n),
@@ -55,8 +64,11 @@ WRONG_LOSSES: dict[str, list[Mistake]] = table({
         ("unnormalised", "exp(o) is not divided by its row's sum", lambda c: (np.exp(c.o) - c.t) / c.n),
         ("log-left", "it is log p - t", lambda c: (np.log(softmax(c.o)) - c.t) / c.n),
         ("plus-target", "the target is added", lambda c: (softmax(c.o) + c.t) / c.n),
+        ("parentheses", "only the target is divided by N: (p - t) / N", lambda c: softmax(c.o) - c.t / c.n),
     ],
     "HingeLoss.grad_input": [
+        ("wrong-axis", "the violations are counted over the batch: sum over axis 1",
+         lambda c: (_hinge_mask(c, c.margin) - c.t * _hinge_mask(c, c.margin).sum(axis=0)) / c.n),
         ("target-column", "the target's column lacks minus the number of violations",
          lambda c: _hinge_mask(c, c.margin) / c.n),
         ("target-column", "the target's column has -1 where minus the number of violations belongs",
@@ -86,6 +98,7 @@ WRONG_LOSSES: dict[str, list[Mistake]] = table({
          lambda c: -c.t / c.p / c.n),
     ],
     "CrossEntropyLoss.grad_input": [
+        ("parentheses", "only the target is divided by N: (p - t) / N", lambda c: c.p - c.t / c.n),
         ("of-probabilities", "it is -t / p, that of the probabilities: that of the outputs is p - t",
          lambda c: -c.t / c.p / c.n),
     ],
@@ -152,6 +165,8 @@ OTHER_LOSSES = {
     ),
     "SoftmaxCrossEntropyLoss": (
         ("wrong-axis", "a softmax over the batch, not the classes", lambda o, t, m: _cross(softmax(o, 0), t)),
+        ("wrong-axis", "a softmax whose sum runs over the batch (axis 0), not the classes",
+         lambda o, t, m: _cross(_softmax_of_rows_and_columns(o), t)),
         ("wrong-axis", "a softmax over the whole array", lambda o, t, m: _cross(softmax(o, None), t)),
         ("softmax-twice", "a softmax of the softmax", lambda o, t, m: _cross(softmax(softmax(o)), t)),
         ("sigmoid-inside", "a sigmoid where softmax belongs", lambda o, t, m: _cross(sigmoid(o), t)),

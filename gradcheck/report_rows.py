@@ -130,6 +130,7 @@ class Row:
             return
         if not self.has("wrong") and column in ("gradient", "agreement"):
             self.verdict = "raises"
+        message = f"{message}, at inputs of ±1000" if column == "finite" else message
         self.add("unsafe" if column in UNSAFE_COLUMNS else "wrong", column, message, where=where)
 
     def close(self) -> "Row":

@@ -1,9 +1,12 @@
 """A submission from the inside, in the worker process: its classes found, made and checked, file by file."""
 
+import builtins
 import inspect
 import itertools
 import os
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 import numpy as np
 
@@ -15,6 +18,7 @@ from gradcheck.errors import RemovedName, describe
 from gradcheck.loading import Loaded, PutBack, load
 from gradcheck.reference import CLASSES, IN
 from gradcheck.report_rows import Row
+from gradcheck.source import defines
 
 # Softmax and hinge show the orientation of a batch, which the Euclidean loss alone may hide.
 ORDER = ("SoftmaxCrossEntropyLoss", "HingeLoss", "EuclideanLoss")
@@ -117,14 +121,14 @@ def find(loaded: Loaded, part: str, both: bool = False) -> dict[str, type | None
 
 def _is_layer(cls: type) -> bool:
     """Whether a class has forward and backward, and is no network (with add)."""
-    return all(callable(getattr(cls, name, None)) for name in ("forward", "backward")) and not hasattr(cls, "add")
+    return all(defines(cls, name) for name in ("forward", "backward")) and not hasattr(cls, "add")
 
 
 def _is_loss(name: str, cls: type) -> bool:
     try:
         inspect.signature(cls.backward).bind("self", "input", "target")
         return True
-    except (TypeError, ValueError):
+    except (AttributeError, TypeError, ValueError):
         return "loss" in name.lower()
 
 
@@ -196,12 +200,30 @@ def check_class(part: str, file: str, name: str, cls: type | None, context: dict
                     raise missed.error from None
                 removed.append((names.messages[-1], describe(missed.error)[1]))
     row.close()
+    if row.verdict == "raises" and not removed:
+        row, removed = _with_lists(row, part, cls, context)
     for message, where in removed:
         row.wrong("gradient", f"{message}; with that it is {row.verdict or 'checked'}", where=where)
     if removed:
         row.findings = row.findings[-len(removed) :] + row.findings[: -len(removed)]
         row.verdict = "raises"
     return row
+
+
+def _with_lists(row: Row, part: str, cls: type, context: dict | None) -> tuple[Row, list]:
+    """A class that raises, checked again with map, filter or zip as Python 2 had them: does it do then?"""
+    module = vars(sys.modules[cls.__module__])
+    for name in ("map", "zip", "filter"):
+        lazy = getattr(builtins, name)
+        module[name] = lambda *a, lazy=lazy: list(lazy(*a))
+        again = Row(row.name, row.file)
+        with suppress(RemovedName):
+            _check_class(again, part, cls, context or {})
+        del module[name]
+        if again.error is not None and again.close().verdict != "raises":
+            where = next((finding.where for finding in row.findings if finding.where), None)
+            return again, [(f"this is Python 2: {name} gives no list in Python 3: write list({name}(...))", where)]
+    return row, []
 
 
 def _check_class(row: Row, part: str, cls: type | None, context: dict) -> None:
@@ -215,7 +237,7 @@ def _check_class(row: Row, part: str, cls: type | None, context: dict) -> None:
     with row.stage("gradient"):
         if name in CLASSES[part] and cls.__name__ != name:
             row.remark("use", f"other convention: the class is called {cls.__name__}", mistake="class-name")
-        if not callable(getattr(cls, "forward", None)):
+        if not defines(cls, "forward"):
             row.absent("gradient", "forward is not written yet")
         elif name == "Linear":
             make = constructor(cls, row, "name", "in_num", "out_num", "init_std")

@@ -54,6 +54,7 @@ def layer_case(value: str, out: int = OUT) -> SimpleNamespace:
         }
     case.true, case.before = rules[what](x, g), rules[what](before_x, before_g)
     case.sum, case.with_old_input = case.true + case.before, rules[what](before_x, g)
+    case.of_grad = lambda other: rules[what](x, other)
     return case
 
 
