@@ -62,6 +62,7 @@ ANY = (
         for limit in (1.0, 0.5, 2.0, 0.1, 3.0)
         for clipped in [lambda c, limit=limit: c.of_grad(np.clip(c.g, -limit, limit))]
     ),
+    Mistake("truncated", "the input is kept as integers: digits are lost", lambda c: c.of_input(np.trunc(c.x))),
     Mistake("passed-on", "backward hands on grad_output as it came", lambda c: c.g),
 )
 
@@ -110,7 +111,8 @@ def diagnose(value: str, theirs: np.ndarray, case, tolerance: float) -> Diagnosi
                 return Diagnosis(found.key, f"{found.message}; and {message}")
     limit = float(np.abs(theirs).max(initial=0.0))
     if is_gradient and (np.abs(theirs) == limit).sum() > 1 and agree(theirs, case.true.clip(-limit, limit), tolerance):
-        return Diagnosis("result-clipped", f"it is clipped to ±{limit:g}")
+        each = f"each sample's is clipped to ±{limit * case.n:g}" if hasattr(case, "o") else ""
+        return Diagnosis("result-clipped", each or f"it is clipped to ±{limit:g}")
     constants = wrong_constants(value, theirs, case) if value.startswith("Gelu.") else None
     return Diagnosis("gelu-constants", constants) if constants else _constant(theirs, case, tolerance)
 

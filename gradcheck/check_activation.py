@@ -8,7 +8,7 @@ import numpy as np
 
 from gradcheck import definitions
 from gradcheck.catalogue import Diagnosis, diagnose, named
-from gradcheck.check_batches import check_other_batches
+from gradcheck.check_batches import check_other_batches, report_setting
 from gradcheck.check_together import ratio
 from gradcheck.mistakes_layers import OTHER_FORMS
 from gradcheck.reference import (
@@ -48,8 +48,11 @@ class Check(SimpleNamespace):
     """One class under test: row, name, make, layer (Wrapped), cls, right (its definition or None), coarse."""
 
 
-def check_activation(row: Row, make: Callable, name: str) -> None:
-    """make() -> a layer that works on (N, features) and keeps their shape, called `name` by the assignment."""
+def check_activation(row: Row, make: Callable, name: str, settings: dict | None = None) -> None:
+    """make() -> a layer that works on (N, features) and keeps their shape, called `name` by the assignment.
+
+    settings: argument of the constructor -> what makes a layer with another value of it.
+    """
     right = ACTIVATIONS.get(name, (definitions.LAYERS.get(name),))[0]
     check = Check(row=row, name=name, make=make, right=right, elementwise=name != "Softmax")
     with row.stage("gradient"):
@@ -65,6 +68,20 @@ def check_activation(row: Row, make: Callable, name: str) -> None:
         check_float32(row, Wrapped(make, row), x, g)
     with row.stage("arguments"):
         check_own_arrays(row, Wrapped(make, row), x, g)
+    with row.stage("gradient"):
+        _check_settings(check, settings or {}, x, g)
+
+
+def _check_settings(check: Check, settings: dict[str, Callable], x: np.ndarray, g: np.ndarray) -> None:
+    """With another slope (alpha, ...) forward is another, and backward still its derivative."""
+    default = check.layer.array("forward", x)
+    for argument, make in settings.items():
+        if not (check.coarse or check.row.has("wrong")):
+            layer = Wrapped(make, check.row)
+            true = central_differences(lambda at, layer=layer: float((layer.array("forward", at) * g).sum()), x, 1e-5)
+            output, theirs = layer.array("forward", x), layer.array("backward", g)
+            same = np.array_equal(output, default)
+            report_setting(check.row, check.cls, argument, same, relative_error(theirs, true) < 1e-4)
 
 
 def _check_gradient(check: Check) -> None:
@@ -96,7 +113,7 @@ def _check_gradient(check: Check) -> None:
             case.true, tolerance = slope(x, g), SINGLE
         case.before, case.with_old_input = slope(before_x, before_g), slope(before_x, g)
         case.sum = case.before + case.true
-        case.of_grad = lambda other: slope(x, other)
+        case.of_grad, case.of_input = lambda other: slope(x, other), lambda other: slope(other, g)
     if np.isnan(case.true).mean() > 0.5 and row.has("wrong", "agreement"):
         return  # forward is wrong, and has been said to be
     expect_slopes(case.true)
@@ -104,7 +121,8 @@ def _check_gradient(check: Check) -> None:
     if row.error <= tolerance:
         _check_next_batch(check, [(before_x, before_g), (x, g)], [[with_old], [theirs]], tolerance)
         with row.stage("finite"):
-            _check_far(check)
+            if not row.has("wrong", "gradient"):
+                _check_far(check)
     elif check.right is not None and not fits and relative_error(theirs, slope(x, g)) <= tolerance:
         row.columns["gradient"] = "wrong"  # backward is as defined: the fault is forward's
         if not row.has("wrong", "agreement"):
@@ -215,17 +233,19 @@ def _check_next_batch(check: Check, batches: list, backwards: list, tolerance: f
         output = [layer.array("forward", given[0])] if forward else []
         return [layer.array("backward", given[1]), *output]
 
-    x, g = small = tuple(array[2:4] for array in batches[1])
     new = lambda: Wrapped(check.make, check.row)  # noqa: E731
-    layer = new()
-    if check.coarse and check.right is None:  # nothing better to compare with than a new layer's
-        layer.array("forward", x)
-        true = layer.array("backward", g)
-    elif check.coarse:
-        true = _definition_gradient(check)(x, g)
-    else:
-        true = central_differences(lambda at: float((layer.array("forward", at) * g).sum()), x, 1e-5)
-    check_other_batches(check.row, new, run, [*batches, small], [*backwards, [true]], tolerance)
+
+    def slope(x: np.ndarray, g: np.ndarray) -> np.ndarray:
+        layer = new()
+        if check.coarse and check.right is None:  # nothing better to compare with than a new layer's
+            return run(layer, (x, g))[0]
+        if check.coarse:
+            return _definition_gradient(check)(x, g)
+        return central_differences(lambda at: float((layer.array("forward", at) * g).sum()), x, 1e-5)
+
+    small = [tuple(array[2 : 2 + n] for array in batches[1]) for n in ((2, 1) if check.right else (2,))]
+    true = [*backwards, *([slope(*batch)] for batch in small)]
+    check_other_batches(check.row, new, run, [*batches, *small], true, tolerance)
 
 
 CLIPPED = "grad_output is clipped in backward: a large one gives too small a gradient"
@@ -361,7 +381,7 @@ def check_own_arrays(row: Row, layer: Wrapped, x: np.ndarray, g: np.ndarray) -> 
         row.remark("arguments", "forward writes into the array that it returned before", mistake="output-overwritten")
 
 
-def check_extra(row: Row, make: Callable) -> None:
+def check_extra(row: Row, make: Callable, settings: dict) -> None:
     """A layer that the assignment of no year knows: only that backward fits its own forward."""
     trial, trouble = Row("trial"), None
     with trial.stage("gradient"):
@@ -375,7 +395,7 @@ def check_extra(row: Row, make: Callable) -> None:
     if first and first.kind == "wrong" and first.mistake != "return-missing":
         trouble = first.message
     if trouble is None:
-        check_activation(row, make, row.name)
+        check_activation(row, make, row.name, settings)
         if row.error is not None:
             row.note("use", NO_DEFINITION.format(row.name), mistake="no-definition")
         return

@@ -13,7 +13,7 @@ SHARED = "two layers share what {} saved (class attribute or global): keep it in
 
 
 def check_other_batches(row: Row, new: Callable, run: Callable, batches: list, true: list, tolerance: float) -> None:
-    """new() -> a layer; run(layer, batch) -> its results; batches and their true results: one, another, a small one."""
+    """new() -> a layer; run(layer, batch) -> its results; batches and their true results: one, another, small ones."""
     layer = new()
     differ = [not _same(run(layer, batch), right, tolerance) for batch, right in zip(batches[:2], true)]
     if any(differ):
@@ -26,25 +26,32 @@ def check_other_batches(row: Row, new: Callable, run: Callable, batches: list, t
         where = line_of(layer.cls, "backward")
         row.wrong("gradient", SHARED.format("forward"), mistake="shared", where=where)
         return
+    for batch, right in zip(batches[2:], true[2:]):
+        if not _check_small(row, layer, new, run, batch, right):
+            return
+
+
+def _check_small(row: Row, layer, new: Callable, run: Callable, batch: tuple, true: list) -> bool:
+    size = f"a batch of {len(batch[0])} sample{'s' * (len(batch[0]) > 1)}"
     try:
-        small = run(layer, batches[2])
+        if _near(run(layer, batch), true):
+            return True
     except Exception as error:
         message, where = describe(error)
-        row.wrong("gradient", f"a second, smaller batch {message}", mistake="fixed-batch", where=where)
-        return
-    if _near(small, true[2]):
-        return
+        row.wrong("gradient", f"{size} after a larger one {message}", mistake="fixed-batch", where=where)
+        return False
     where = line_of(layer.cls, "backward")
     try:
-        alone = run(new(), batches[2])
+        alone = run(new(), batch)
     except Exception:
-        alone = true[2]
-    if _near(alone, true[2]):
+        alone = true
+    if _near(alone, true):
         message = "it is wrong when the last batch is smaller than the ones before"
         row.wrong("gradient", message, mistake="stale", where=where)
     else:
-        message = f"backward is wrong for a batch of {len(batches[2][0])} samples: are rows and columns exchanged?"
+        message = f"it is wrong for {size}: are rows and columns exchanged, or is an axis lost?"
         row.wrong("gradient", message, mistake="few-samples", where=where)
+    return False
 
 
 def _near(theirs: list[np.ndarray], true: list[np.ndarray]) -> bool:
@@ -57,3 +64,13 @@ def _near(theirs: list[np.ndarray], true: list[np.ndarray]) -> bool:
 
 def _same(theirs: list[np.ndarray], true: list[np.ndarray], tolerance: float) -> bool:
     return all(relative_error(*pair) <= tolerance for pair in zip(theirs, true))
+
+
+def report_setting(row: Row, cls: type, argument: str, same: bool, fits: bool) -> None:
+    """What another value of a constructor's argument does: same: nothing; fits: backward follows forward."""
+    if same:
+        message = f"the argument {argument} changes nothing: its default is written as a number"
+        row.wrong("agreement", message, mistake="argument-unused", where=line_of(cls, "forward"))
+    elif not fits:
+        message = f"backward is wrong with another {argument}: a number is written where {argument} belongs"
+        row.wrong("gradient", message, mistake="argument-unused", where=line_of(cls, "backward"))

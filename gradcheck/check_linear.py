@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from gradcheck.catalogue import diagnose
+from gradcheck.catalogue import Diagnosis, diagnose
 from gradcheck.check_activation import COARSE, FINE, SINGLE, check_float32, check_own_arrays, is_wide
 from gradcheck.check_batches import check_other_batches
 from gradcheck.check_step import check_step
@@ -109,6 +109,8 @@ def _check_gradient(check: LinearCheck, name: str, theirs: np.ndarray, given, to
     if name != "grad_W":
         del case.with_old_input
     found = diagnose(f"Linear.{name}", theirs, case, tolerance)
+    if found is None and name == "grad_W" and (decay := ratio(theirs - case.true, case.W)):
+        found = Diagnosis("with-decay", f"{decay:.4g} W is added to it: weight decay is update's")
     evidence = first_difference(name, theirs, case.true, _linear_inputs(name, case), tolerance)
     where = line_of(check.cls, "backward", None if name == "grad_input" else name)
     check.row.report("gradient", name, found, where, evidence)
@@ -164,7 +166,7 @@ def _check_batches(check: LinearCheck, W: np.ndarray, b: np.ndarray, tolerance: 
         return [layer.array("backward", given[1]), layer.get("grad_W"), layer.get("grad_b"), *output]
 
     batches = [(points(3, N, IN), points(4, N, OUT)), (points(1, N, IN), points(2, N, OUT))]
-    batches.append((points(3, 2, IN), points(4, 2, OUT)))
+    batches += [(points(3, n, IN), points(4, n, OUT)) for n in (2, 1)]
     true = [[*_formulas(x, g, W).values(), x @ W + b] for x, g in batches]
     check_other_batches(check.row, check.new, run, batches, true, max(tolerance, 1e-6))
 

@@ -5,8 +5,9 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from gradcheck.catalogue import diagnose
+from gradcheck.catalogue import Diagnosis, diagnose
 from gradcheck.check_activation import COARSE, FINE, NO_DEFINITION, SINGLE, difference_quotient, expect_slopes
+from gradcheck.check_batches import report_setting
 from gradcheck.check_together import ratio
 from gradcheck.definitions import LOSSES, match_loss
 from gradcheck.errors import describe
@@ -21,8 +22,16 @@ from gradcheck.loss_conventions import (
     report_shape,
     wants_labels,
 )
-from gradcheck.mistakes_losses import SCALES
-from gradcheck.reference import central_differences, is_coarse, loss_gradient, loss_value, relative_error, softmax
+from gradcheck.mistakes_losses import KNOWN_VARIANTS, SCALES
+from gradcheck.reference import (
+    central_differences,
+    is_coarse,
+    loss_gradient,
+    loss_value,
+    relative_error,
+    relative_errors,
+    softmax,
+)
 from gradcheck.report_rows import NotWritten, Row, Unusable, first_difference, numbers, pair
 from gradcheck.source import is_stub, line_of
 
@@ -44,10 +53,13 @@ class LossCheck(SimpleNamespace):
         return loss_gradient(self.name, self.o, self.t, self.form.margin if self.form else 5.0)
 
 
-def check_loss(row: Row, make: Callable, name: str, columns_elsewhere: bool | None = None) -> None:
+def check_loss(
+    row: Row, make: Callable, name: str, columns_elsewhere: bool | None = None, settings: dict | None = None
+) -> None:
     """name: what the assignment calls it; another name: backward is held against its own forward alone.
 
     columns_elsewhere: whether the layers of the same submission keep samples in columns, None if that is not known.
+    settings: argument of the constructor -> what makes an object with another value of it.
     """
     check = LossCheck(row=row, make=make, name=name, known=name in SPREAD, form=None)
     check.match, check.probabilities, check.of_sum = None, False, False
@@ -61,7 +73,7 @@ def check_loss(row: Row, make: Callable, name: str, columns_elsewhere: bool | No
     if not usable:
         return
     with row.stage("gradient"):
-        if not hasattr(check.cls, "backward") or is_stub(check.cls.backward):
+        if not check.loss.gives_both and (not hasattr(check.cls, "backward") or is_stub(check.cls.backward)):
             raise NotWritten("backward")
         _check_gradient(check)
     if row.error is None:
@@ -82,6 +94,10 @@ def check_loss(row: Row, make: Callable, name: str, columns_elsewhere: bool | No
             row.note("float32", message, mistake="float32-lost")
     with row.stage("arguments"):
         _check_stateless(check)
+    with row.stage("agreement"):
+        for argument, other in (settings or {}).items():
+            if not (check.coarse or row.has("wrong")):
+                _check_setting(check, argument, other)
 
 
 def _find_form(check: LossCheck, columns_elsewhere: bool | None) -> bool:
@@ -151,8 +167,11 @@ def _find_other_value(check: LossCheck, _) -> bool:
 
 def _keeps_earlier_batches(loss: Reduced, o: np.ndarray, t: np.ndarray, first: float) -> bool:
     """Whether forward of a batch is another number after a forward of another batch."""
+    fresh = Reduced(loss.make, Row("trial"), loss.columns)
+    fresh.labels, fresh.mean = loss.labels, loss.mean
     try:
-        loss.value(0.5 * o, t)
+        if abs(loss.value(0.5 * o, t) - fresh.value(0.5 * o, t)) > 1e-9 * abs(first):
+            return True
         return abs(loss.value(o, t) - first) > 1e-9 * abs(first)
     except Unusable:
         return False
@@ -186,6 +205,10 @@ def _check_gradient(check: LossCheck) -> None:
         return
     if check.known and not (form and form.convention) and relative_error(theirs, check.gradient()) <= tolerance:
         row.columns["gradient"] = "wrong"  # backward is that of the definition: the fault is forward's
+        if not row.has("wrong", "agreement"):
+            variant = next((f for f in row.findings if f.mistake in KNOWN_VARIANTS), None)
+            message = "forward and backward disagree: backward is that of the assignment's loss, forward another"
+            row.wrong("agreement", message, mistake="other-loss", where=variant and variant.where)
         return
     if (form or check.match) and relative_error(theirs, check.scale() * check.gradient()) <= tolerance:
         # backward is that of the definition: does forward have an epsilon in its logarithm?
@@ -237,7 +260,9 @@ def _case(check: LossCheck, true: np.ndarray) -> SimpleNamespace:
     form, (n, k) = check.form, check.o.shape
     base = check.gradient() if (form and form.convention) or check.match else true / check.scale()
     margin = form.margin if form else 5.0
-    return SimpleNamespace(o=check.o, t=check.t, n=n, k=k, margin=margin, true=base, p=softmax(check.o))
+    case = SimpleNamespace(o=check.o, t=check.t, n=n, k=k, margin=margin, true=base, p=softmax(check.o))
+    parameters = {"gamma": 2.0, "weights": 1.0} | getattr(check.match and check.match.total, "keywords", {})
+    return SimpleNamespace(**vars(case), **parameters)
 
 
 def _report_gradient(check: LossCheck, theirs: np.ndarray, true: np.ndarray, total: Callable, tolerance: float) -> None:
@@ -249,6 +274,8 @@ def _report_gradient(check: LossCheck, theirs: np.ndarray, true: np.ndarray, tot
         found = difference_quotient(total, check.o, theirs, true) or found
     if found is None and check.loss.holds != PER_SAMPLE and form and form.epsilon:
         found = diagnose(f"{check.name}.grad_input", theirs, SimpleNamespace(**vars(case) | {"true": true}), tolerance)
+    if found is None and theirs.shape == true.shape:
+        found = _in_one_place(theirs, true, check.t, tolerance)
     message = "backward is wrong" + (f": {found.message}" if found else "")
     if form and form.key != "mean":
         expected = check.gradient()
@@ -263,6 +290,23 @@ def _report_gradient(check: LossCheck, theirs: np.ndarray, true: np.ndarray, tot
     evidence = first_difference("backward", theirs, true, inputs, tolerance)
     where = line_of(check.cls, "backward")
     row.wrong("gradient", message, mistake=found.key if found else None, where=where, evidence=evidence)
+
+
+def _in_one_place(theirs: np.ndarray, true: np.ndarray, t: np.ndarray, tolerance: float) -> Diagnosis | None:
+    """Which columns or samples a wrong gradient is wrong in, where the others are right."""
+    bad = relative_errors(theirs, true) > tolerance
+    rows, columns = (np.flatnonzero(bad.any(axis=axis)) for axis in (1, 0))
+    if not bad[t == 0].any():
+        return Diagnosis("one-place", "only in the target's column")
+    if not bad[t == 1].any():
+        return Diagnosis("one-place", "in all columns but the target's")
+    if len(rows) < len(t):
+        return Diagnosis("one-place", f"only in some samples, the first of them number {rows[0] + 1} of {len(t)}")
+    bad &= t == 0
+    columns = np.flatnonzero(bad.any(axis=0))
+    if len(columns) == 1:
+        return Diagnosis("one-place", f"only in column {columns[0]} and that of the target")
+    return None
 
 
 def _same(theirs: np.ndarray, other: np.ndarray, tolerance: float) -> bool:
@@ -307,7 +351,8 @@ def _check_there(check: LossCheck, o: np.ndarray, t: np.ndarray) -> bool:
         return False
     if not any(fits) and true is not None:
         spread = np.abs(o).max()
-        message = f"backward is wrong for {len(o)} samples with outputs up to {spread:.3g}, right for others"
+        size = f"{len(o)} sample{'s' * (len(o) > 1)}"
+        message = f"backward is wrong for {size} with outputs up to {spread:.3g}, right for others"
         index = tuple(np.argwhere(np.abs(grad - true) > 1e-3 * np.abs(true).max())[0])
         evidence = f"backward is {pair(grad[index], true[index])}, at o[{index[0]}] = {numbers(o[index[0]])}"
         row.wrong("gradient", message, mistake="far", where=line_of(check.cls, "backward"), evidence=evidence)
@@ -330,6 +375,8 @@ def _check_mean(check: LossCheck) -> None:
     if abs(twice - once) > 1e-5 * abs(once) and not row.columns.get("mean") and not loss.holds:
         ratio = twice / once if once else float("nan")
         row.remark("mean", f"the same batch twice over gives {ratio:.3g} times the loss: it is no mean", mistake="sum")
+    if not check.probabilities and not row.has("wrong"):
+        _check_there(check, o[:1], t[:1])
     if check.form is not None and check.form.key == "mean" and not loss.holds:
         singles = [loss.value(o[n : n + 1], t[n : n + 1]) for n in range(len(o))]
         loss.value(o[:1], t[:1])
@@ -399,3 +446,14 @@ def _check_stateless(check: LossCheck) -> None:
     loss.array("backward", *others[1])
     if not np.array_equal(kept, copy, equal_nan=True):
         row.remark("arguments", "backward writes into the array that it returned before", mistake="output-overwritten")
+
+
+def _check_setting(check: LossCheck, argument: str, make: Callable) -> None:
+    """With another margin (gamma, ...) forward is another, and backward still its derivative."""
+    loss, o, t = check.loss, check.o, check.t
+    default, before = loss.value(o, t), (loss.make, loss.subject)
+    loss.make, loss.subject = make, make()
+    value, grad = loss.value(o, t), loss.array("backward", o, t)
+    true = central_differences(lambda at: loss.value(at, t), o, 1e-5) * (len(o) if check.of_sum else 1)
+    report_setting(check.row, check.cls, argument, value == default, _near(grad, true, value))
+    loss.make, loss.subject = before

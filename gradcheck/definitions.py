@@ -3,6 +3,7 @@
 A class of these names is held against its own forward, as every class; what its forward is only earns a remark.
 """
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -145,7 +146,7 @@ def _fit_focal(value: Callable, classes: int) -> tuple[LossDefinition, ...] | No
         return None
     gamma = round(float(gammas.mean()), 6)
     words = None if gamma == 2 else f"other convention: gamma is {gamma:g} unless given, 2 in the paper"
-    return (LossDefinition(words, lambda o, t: _focal(o, t, gamma, weights)),)
+    return (LossDefinition(words, functools.partial(_focal, gamma=gamma, weights=weights)),)
 
 
 class LossMatch(NamedTuple):

@@ -70,9 +70,7 @@ class StandIn:
     def __call__(self, *args, **keywords):
         if len(args) == 1 and not keywords and (inspect.isfunction(args[0]) or inspect.isclass(args[0])):
             return args[0]  # a decorator, such as numba's: what it decorates can do without it
-        if keywords and not args:
-            return self
-        raise Needs(self.needs)
+        return self  # a log message hurts nobody; who computes with the result is told
 
     def _refuse(self, *_, **__):
         raise Needs(self.needs)
@@ -371,10 +369,8 @@ def _repair(path: str, tree: ast.Module, node: ast.stmt, names: list[str], error
     return Repair(f"{message}; checked without this statement", where or label(path, node.lineno))
 
 
-def stand_in_for_scipy() -> None:
-    """Where SciPy is not installed: the few functions of it that layers and losses use; all else is a StandIn."""
-    if importlib.util.find_spec("scipy") is not None:
-        return
+def stand_in_for_libraries() -> None:
+    """Where SciPy or Numba is not installed: what layers and losses use of it; all else is a StandIn."""
 
     def erf(x):
         return np.vectorize(math.erf, otypes=[float])(x).astype(np.asarray(x).dtype)
@@ -385,15 +381,22 @@ def stand_in_for_scipy() -> None:
         return total if keepdims else np.squeeze(total, axis)
 
     special = {"erf": erf, "expit": lambda x: 0.5 + 0.5 * np.tanh(0.5 * x), "logsumexp": logsumexp}
+    special["log_softmax"] = lambda x, axis=None: x - logsumexp(x, axis, True)
     special["softmax"] = lambda x, axis=None: np.exp(x - logsumexp(x, axis, True))
     normal = SimpleNamespace(
         cdf=lambda x: 0.5 + 0.5 * erf(x / math.sqrt(2)), pdf=lambda x: np.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
     )
-    for name, contents in (("scipy", {}), ("scipy.special", special), ("scipy.stats", {"norm": normal})):
+    vectorize = lambda *f, **_: np.vectorize(*f) if f and callable(f[0]) else np.vectorize  # noqa: E731
+    contents = {
+        "scipy": {}, "scipy.special": special, "scipy.stats": {"norm": normal},
+        "numba": {"prange": range, "vectorize": vectorize},
+    }  # fmt: skip
+    missing = [name for name in ("scipy", "numba") if importlib.util.find_spec(name) is None]
+    for name in [name for name in contents if name.split(".")[0] in missing]:
         module = sys.modules[name] = ModuleType(name)
-        missing = StandIn(f"{name}, which is not installed here")
-        vars(module).update(contents, __path__=[], __getattr__=lambda key, missing=missing: getattr(missing, key))
-        setattr(sys.modules["scipy"], name.rpartition(".")[2], module)
+        needs = StandIn(f"{name}, which is not installed here")
+        vars(module).update(contents[name], __path__=[], __getattr__=lambda key, needs=needs: getattr(needs, key))
+        setattr(sys.modules[name.split(".")[0]], name.rpartition(".")[2], module)
 
 
 class FolderFinder:

@@ -1,6 +1,7 @@
 """A submission from the inside, in the worker process: its classes found, made and checked, file by file."""
 
 import builtins
+import functools
 import inspect
 import itertools
 import os
@@ -180,6 +181,19 @@ def constructor(cls: type, row: Row, *classic: str) -> Callable:
     return lambda *values: cls(**{name: values[index] for name, index in given.items()}, **guessed)
 
 
+SETTABLE = ("margin", "threshold", "delta", "gamma", "slope", "negative_slope", "alpha", "beta", "smoothing")
+
+
+def _settings(cls: type) -> dict[str, Callable]:
+    """Argument of the constructor -> what makes an object with another value than its default."""
+    found = {}
+    for name, parameter in inspect.signature(cls).parameters.items():
+        if name in SETTABLE and type(parameter.default) in (int, float):
+            other = functools.partial(cls, **{name: parameter.default + 0.75})
+            found[name] = functools.partial(constructor(other, Row(name), "name"), "other")
+    return found
+
+
 # A submission may have set NumPy to raise: our own arithmetic must not.
 @np.errstate(all="ignore")
 def check_class(part: str, file: str, name: str, cls: type | None, context: dict | None = None) -> Row:
@@ -235,7 +249,7 @@ def _check_class(row: Row, part: str, cls: type | None, context: dict) -> None:
     number = itertools.count(1)  # every object has a name of its own: some keep what they save under it
     known = _known(part, name)
     with row.stage("gradient"):
-        if name in CLASSES[part] and cls.__name__ != name:
+        if name in CLASSES[part] and vars(sys.modules[cls.__module__]).get(name) is not cls:
             row.remark("use", f"other convention: the class is called {cls.__name__}", mistake="class-name")
         if not defines(cls, "forward"):
             row.absent("gradient", "forward is not written yet")
@@ -251,12 +265,13 @@ def _check_class(row: Row, part: str, cls: type | None, context: dict) -> None:
             make = constructor(cls, row if name in CLASSES[part] else Row(name), "name")
             new = lambda: make(f"{name.lower()}{next(number)}")  # noqa: E731
             row.hints["gradient_columns_elsewhere"] = context.get("gradient_columns")
+            settings = _settings(cls)
             if part == "loss":
-                check_loss(row, new, known or name, context.get("columns"))
+                check_loss(row, new, known or name, context.get("columns"), settings)
             elif known:
-                check_activation(row, new, known)
+                check_activation(row, new, known, settings)
             else:
-                check_extra(row, new)
+                check_extra(row, new, settings)
     if row.error is None and not row.has("wrong", "gradient"):
         row.columns.pop("gradient", None)  # nothing was compared
 

@@ -101,6 +101,7 @@ class Wrapped:
             message = f"{method} takes {signature}, not {given}"
             if _self_is_missing(getattr(self.cls, method), arrays):
                 message = f"self is missing: def {method}(self, {given[1:]}"
+                self.row.verdict = "raises"
             raise Unusable(message, mistake="signature", where=where) from None
         return list(signature.parameters)
 

@@ -83,7 +83,7 @@ def test_a_missing_self_is_named(method, tmp_path):
     right = method.replace("(", "(self, ")
     text = LAYER.format("Relu", RELU, "return grad_output * (self.x > 0)").replace(right, method)
     row = written(tmp_path, layers=text)["Relu"]
-    assert row.verdict == "WRONG" and f"self is missing: def {right}" in said(row)
+    assert row.verdict == "raises" and f"self is missing: def {right}" in said(row)
 
 
 def test_a_gradient_under_another_name_is_named_and_checked(linear):
@@ -195,7 +195,7 @@ def test_fewer_samples_than_columns(layer):
                 g[i, j] *= self.x[i, j] > 0
         return g"""
     row = layer("Relu", RELU, loop)
-    assert mistakes(row) == ["few-samples"] and "are rows and columns exchanged?" in said(row)
+    assert mistakes(row) == ["few-samples"] and "for a batch of 2 samples: are rows and columns exchanged" in said(row)
 
 
 def test_more_samples_than_columns(loss):
@@ -220,6 +220,110 @@ def test_a_softmax_over_the_batch_is_wrong(layer, loss):
         "return (self.p - target) / len(input)",
     )
     assert mistakes(row)[:2] == ["wrong-axis"] * 2 and "runs over the batch (axis 0)" in said(row)
+
+
+@pytest.mark.parametrize("part", ["forward", "backward", ""])
+def test_an_argument_with_a_default_is_used_in_both_methods(part, loss, tmp_path):
+    """part: the method in which a number stands for the argument."""
+    margin = {name: "5" if part == name else "self.margin" for name in ("forward", "backward")}
+    value = "self.v = ({} - (input * target).sum(1, keepdims=True) + input).clip(0) * (1 - target)\n        "
+    text = LOSS.format(
+        "HingeLoss",
+        value.format(margin["forward"]) + "return self.v.sum() / len(input)",
+        value.format(margin["backward"])
+        + "g = np.sign(self.v); return (g - g.sum(1, keepdims=True) * target) / len(input)",
+    ).replace("name):\n        self", "name, margin=5):\n        self.margin = margin; self")
+    row = written(tmp_path, loss=text)["HingeLoss"]
+    words = {
+        "forward": "the argument margin changes nothing",
+        "backward": "backward is wrong with another margin: a number is written where margin belongs",
+        "": "",
+    }
+    assert row.verdict == ("WRONG" if part else "right") and words[part] in said(row)
+    slope = {name: "0.01" if part == name else "self.slope" for name in ("forward", "backward")}
+    text = LAYER.format(
+        "LeakyRelu",
+        f"self.x = input; return np.where(input > 0, input, {slope['forward']} * input)",
+        f"return grad_output * np.where(self.x > 0, 1, {slope['backward']})",
+    ).replace("name):\n        self", "name, slope=0.01):\n        self.slope = slope; self")
+    row = written(tmp_path, layers=text)["LeakyRelu"]
+    assert row.verdict == ("WRONG" if part else "right") and words[part].replace("margin", "slope") in said(row)
+
+
+def test_a_variant_with_the_gradient_of_the_definition_is_wrong(loss):
+    forward = """self.v = (5 - (input * target).sum(1, keepdims=True) + input).clip(0) * (1 - target)
+        return self.v.max(1).mean()"""
+    row = loss("HingeLoss", forward, "g = np.sign(self.v); return (g - g.sum(1, keepdims=True) * target) / len(input)")
+    assert row.verdict == "WRONG" and "backward is that of the assignment's loss, forward another" in said(row)
+
+
+def test_a_batch_of_one_sample(linear, loss):
+    row = linear(output="np.squeeze(np.dot(input, self.W)) + self.b")
+    assert row.verdict == "WRONG" and "a batch of 1 sample" in said(row)
+    backward = "return (input - target) / max(len(input), 2)"
+    row = loss("EuclideanLoss", "return ((input - target) ** 2).sum() / 2 / max(len(input), 2)", backward)
+    assert "single-sample" in mistakes(row)
+    row = loss("EuclideanLoss", EUCLID, backward)
+    assert row.verdict == "WRONG" and "backward is wrong for 1 sample with" in said(row)
+
+
+def test_a_loss_that_keeps_its_first_batch(loss):
+    forward = "self.p = getattr(self, 'p', None) if hasattr(self, 'p') else input.copy()\n        "
+    row = loss(
+        "EuclideanLoss", forward + EUCLID.replace("input -", "self.p -"), "return (self.p - target) / len(input)"
+    )
+    assert row.verdict == "WRONG" and "it keeps something from earlier batches" in said(row)
+
+
+def test_the_right_class_under_a_second_name_is_no_remark(tmp_path):
+    text = LAYER.format("ReLU", RELU, "return grad_output * (self.x > 0)")
+    assert "class-name" in mistakes(written(tmp_path, layers=text)["Relu"])
+    assert written(tmp_path, layers=text + "\n\nRelu = ReLU\n")["Relu"].verdict == "right"
+
+
+def test_what_is_computed_with_numba_or_only_logged_is_checked(tmp_path):
+    text = """import numba
+from course import log
+from numba import njit, prange
+
+@njit(parallel=True)
+def total(o, t):
+    loss = 0.0
+    for n in prange(len(o)):
+        loss += ((o[n] - t[n]) ** 2).sum() / 2
+    return loss / len(o)
+""" + LOSS.format(
+        "EuclideanLoss", "log('forward'); return total(input, target)", "return (input - target) / len(input)"
+    )
+    assert written(tmp_path, own_process=True, loss=text)["EuclideanLoss"].verdict == "right"
+
+
+@pytest.mark.parametrize(
+    ("rest", "words"),
+    [
+        ("g[-1] = 0", "only in some samples, the first of them number 7 of 7"),
+        ("g[target == 1] = 1", "only in the target's column"),
+        ("g[target == 0] *= 1.1 + self.p[target == 0]", "in all columns but the target's"),
+        ("g[:, 3] = 0; g[target == 1] += 1", "only in column 3 and that of the target"),
+    ],
+)
+def test_where_a_loss_is_wrong_is_said(rest, words, loss):
+    row = loss("SoftmaxCrossEntropyLoss", CROSS_ENTROPY, f"g = (self.p - target) / len(input); {rest}; return g")
+    assert words in said(row)
+
+
+def test_causes_that_were_only_wrong(layer, linear, loss):
+    row = linear(before="self.x, x = self.x.copy(), self.x")
+    row = layer("Sigmoid", "self.x = input.astype(int); self.y = 1 / (1 + np.exp(-input)); return self.y",
+                "y = 1 / (1 + np.exp(-self.x)); return grad_output * y * (1 - y)")  # fmt: skip
+    assert "truncated" in mistakes(row)
+    row = loss("EuclideanLoss", EUCLID.replace("/ len", "// len"), "return (input - target) / len(input)")
+    assert "forward is rounded to an integer" in said(row)
+    row = loss("EuclideanLoss", EUCLID, "return np.clip(input - target, -1, 1) / len(input)")
+    assert "each sample's is clipped to ±1" in said(row)
+    focal = SOFTMAX + "return -(0.1 * target * (1 - self.p) ** 2 * np.log(self.p)).sum() / len(input)"
+    slope = "p = (self.p * target).sum(1, keepdims=True); return 0.1 * (1 - p) ** 2 * (self.p - target) / len(p)"
+    assert "power-constant" in mistakes(loss("FocalLoss", focal, slope))
 
 
 def test_missing_parentheses_are_one_fault(layer):
