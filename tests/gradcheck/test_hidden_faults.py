@@ -26,6 +26,7 @@ class Linear:
         {before}
         self.{grad_W} = np.dot(self.x.T, grad_output)
         self.grad_b = grad_output.sum(axis=0)
+        {after}
         return np.asarray(np.dot(grad_output, self.W.T))
 
     def update(self, config):
@@ -50,7 +51,7 @@ def loss(tmp_path):
 def linear(tmp_path):
     def make(**changes):
         plain = {"W": "np.random.randn(in_num, out_num) * init_std", "output": "np.dot(input, self.W) + self.b"}
-        text = LINEAR.format(**plain | {"grad_W": "grad_W", "before": "pass"} | changes)
+        text = LINEAR.format(**plain | {"grad_W": "grad_W", "before": "pass", "after": "pass"} | changes)
         return written(tmp_path, layers=text)["Linear"]
 
     return make
@@ -97,6 +98,7 @@ def test_a_gradient_under_another_name_is_named_and_checked(linear):
     assert "grad_W is called dW" in said(row) and "grad_W is wrong: it has the opposite sign" in said(row)
 
 
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
 def test_a_matrix_is_multiplied_as_one(linear):
     W = "np.asmatrix(np.random.randn(in_num, out_num) * init_std)"
     row = linear(W=W, output="np.asarray(input * self.W + self.b)")
@@ -268,10 +270,8 @@ def test_a_batch_of_one_sample(linear, loss):
 
 
 def test_a_loss_that_keeps_its_first_batch(loss):
-    forward = "self.p = getattr(self, 'p', None) if hasattr(self, 'p') else input.copy()\n        "
-    row = loss(
-        "EuclideanLoss", forward + EUCLID.replace("input -", "self.p -"), "return (self.p - target) / len(input)"
-    )
+    forward = "self.p = getattr(self, 'p', input).copy()\n        " + EUCLID.replace("input -", "self.p -")
+    row = loss("EuclideanLoss", forward, "return (self.p - target) / len(input)")
     assert row.verdict == "WRONG" and "it keeps something from earlier batches" in said(row)
 
 
@@ -313,7 +313,8 @@ def test_where_a_loss_is_wrong_is_said(rest, words, loss):
 
 
 def test_causes_that_were_only_wrong(layer, linear, loss):
-    row = linear(before="self.x, x = self.x.copy(), self.x")
+    row = linear(after="self.grad_W = self.grad_W + 5e-4 * self.W")
+    assert "0.0005 W is added to it: weight decay is update's" in said(row)
     row = layer("Sigmoid", "self.x = input.astype(int); self.y = 1 / (1 + np.exp(-input)); return self.y",
                 "y = 1 / (1 + np.exp(-self.x)); return grad_output * y * (1 - y)")  # fmt: skip
     assert "truncated" in mistakes(row)
