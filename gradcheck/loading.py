@@ -234,7 +234,7 @@ DEFINITIONS = (ast.ClassDef, ast.FunctionDef, ast.Import, ast.ImportFrom)
 pending: list[Repair] = []  # of the file that is loaded, and of the helpers that it imports
 
 
-def load(path: str, time_limit: float = 10.0) -> Loaded:
+def load(path: str, time_limit: float) -> Loaded:
     """Run a file as the module of its name."""
     name = os.path.splitext(os.path.basename(path))[0]
     # `from .utils import x` looks into the folder, as if it were a package.

@@ -1,4 +1,4 @@
-"""The catalogue for layers: the mistakes that people make in Linear, Relu, Sigmoid and Gelu, as wrong formulas."""
+"""The catalogue for layers: the mistakes that people make in Linear and the activations, as wrong formulas."""
 
 import itertools
 from collections.abc import Callable

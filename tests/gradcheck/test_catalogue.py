@@ -121,6 +121,19 @@ def test_what_any_gradient_may_have(value):
         assert found is not None and found.key in (mistake.key, *own_names(value, case, wrong))
 
 
+@pytest.mark.parametrize(
+    ("wrong", "key"),
+    [
+        (lambda case: -case.g[-1], "last-sample"),  # of this value alone
+        (lambda case: 0.5 * case.before, "stale"),  # of any gradient
+    ],
+)
+def test_a_mistake_and_a_factor_on_top_are_both_named(wrong, key):
+    case = layer_case("Linear.grad_b")
+    found = diagnose("Linear.grad_b", wrong(case), case, 1e-6)
+    assert found.key == key and "; and it " in found.message
+
+
 @pytest.mark.parametrize("step", WRONG_STEPS, ids=lambda step: step.key)
 def test_a_wrong_step_has_its_own_name(step):
     grads = [points(31 + number, IN, OUT) for number in range(STEPS)]
