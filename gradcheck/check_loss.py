@@ -344,7 +344,7 @@ def _check_there(check: LossCheck, o: np.ndarray, t: np.ndarray) -> bool:
     if np.isfinite(right) and abs(mean - right) > 1e-4 * abs(right) and not row.has("wrong"):
         row.findings[:] = [finding for finding in row.findings if finding.mistake != "epsilon"]
         epsilon = getattr(form, "epsilon", 0)
-        what = f"{epsilon:g} is added in the logarithm" if epsilon else "outputs or probabilities are clipped"
+        what = f"{epsilon:g} is added in the logarithm" if epsilon else "a large loss is cut off by a clip or a number in the logarithm"
         follows = ", and its gradient follows" if fits[0] else ", and backward is not the derivative of that"
         message = f"{what}: a loss of {right:.3g} is {mean:.3g}{follows}"
         row.unsafe("agreement", message, mistake="clipped", where=line_of(check.cls, "forward"))
@@ -416,6 +416,7 @@ def _report_infinite(check: LossCheck, value: float, grad: np.ndarray) -> None:
     key = "not-finite"
     if text and not check.probabilities:
         _, key, why = next(entry for entry in NOT_FINITE if entry[0] in text)
+        why = why if check.known or check.name in LOSSES else why.split(";")[0]
         message += f": {why}"
     check.row.unsafe("finite", message, mistake=key, where=where or line_of(check.cls, bad[0]))
 
