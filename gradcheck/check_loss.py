@@ -325,6 +325,9 @@ def _check_far(check: LossCheck) -> None:
     all(_check_there(check, *given) for given in far)  # up to the first fault
 
 
+CUT_OFF = "a large loss is cut off by a clip or a number in the logarithm"
+
+
 def _check_there(check: LossCheck, o: np.ndarray, t: np.ndarray) -> bool:
     """Value and gradient for this batch; False if it is no use to look further out."""
     row, loss, form, match = check.row, check.loss, check.form, check.match
@@ -344,7 +347,7 @@ def _check_there(check: LossCheck, o: np.ndarray, t: np.ndarray) -> bool:
     if np.isfinite(right) and abs(mean - right) > 1e-4 * abs(right) and not row.has("wrong"):
         row.findings[:] = [finding for finding in row.findings if finding.mistake != "epsilon"]
         epsilon = getattr(form, "epsilon", 0)
-        what = f"{epsilon:g} is added in the logarithm" if epsilon else "a large loss is cut off by a clip or a number in the logarithm"
+        what = f"{epsilon:g} is added in the logarithm" if epsilon else CUT_OFF
         follows = ", and its gradient follows" if fits[0] else ", and backward is not the derivative of that"
         message = f"{what}: a loss of {right:.3g} is {mean:.3g}{follows}"
         row.unsafe("agreement", message, mistake="clipped", where=line_of(check.cls, "forward"))
