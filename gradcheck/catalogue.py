@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gradcheck.check_together import ratio
 from gradcheck.mistakes_layers import WRONG_LAYERS, Mistake, wrong_constants
 from gradcheck.mistakes_losses import WRONG_LOSSES
 from gradcheck.reference import relative_error
@@ -118,13 +119,5 @@ def diagnose(value: str, theirs: np.ndarray, case, tolerance: float) -> Diagnosi
 
 
 def _constant(theirs: np.ndarray, case, tolerance: float) -> Diagnosis | None:
-    true = case.true
-    if theirs.shape != true.shape or not np.isfinite(theirs).all():
-        return None
-    usable = np.isfinite(true)
-    if not np.any(true[usable]):
-        return None
-    factor = float((theirs[usable] * true[usable]).sum() / (true[usable] ** 2).sum())
-    if abs(factor) > 1e-6 and agree(theirs, factor * true, tolerance):
-        return Diagnosis("constant-factor", f"it is {factor:.6g} times the right one")
-    return None
+    factor = ratio(theirs, case.true, tolerance)
+    return Diagnosis("constant-factor", f"it is {factor:.6g} times the right one") if factor else None

@@ -107,13 +107,12 @@ def _check_gradient(check: Check) -> None:
     with_old = layer.array("backward", before_g)
     layer.array("forward", x)
     theirs = layer.array("backward", g)
-    if check.right is not None:
-        slope = _definition_gradient(check)
-        if check.coarse and fits:
-            case.true, tolerance = slope(x, g), SINGLE
-        case.before, case.with_old_input = slope(before_x, before_g), slope(before_x, g)
-        case.sum = case.before + case.true
-        case.of_grad, case.of_input = lambda other: slope(x, other), lambda other: slope(other, g)
+    slope = _definition_gradient(check)
+    if check.coarse and check.right is not None and fits:
+        case.true, tolerance = slope(x, g), SINGLE
+    case.before, case.with_old_input = slope(before_x, before_g), slope(before_x, g)
+    case.sum = case.before + case.true
+    case.of_grad, case.of_input = lambda other: slope(x, other), lambda other: slope(other, g)
     if np.isnan(case.true).mean() > 0.5 and row.has("wrong", "agreement"):
         return  # forward is wrong, and has been said to be
     expect_slopes(case.true)
@@ -123,38 +122,50 @@ def _check_gradient(check: Check) -> None:
         with row.stage("finite"):
             if not row.has("wrong", "gradient"):
                 _check_far(check)
-    elif check.right is not None and not fits and relative_error(theirs, slope(x, g)) <= tolerance:
-        row.columns["gradient"] = "wrong"  # backward is as defined: the fault is forward's
+    elif not _is_forwards_fault(check, fits, output, theirs, case, tolerance):
+        found = _diagnose(check, total, output, theirs, case, tolerance)
+        _report(check, "backward", found, theirs, case, tolerance)
+
+
+def _is_forwards_fault(
+    check: Check, fits: bool, output: np.ndarray, theirs: np.ndarray, case, tolerance: float
+) -> bool:
+    """Whether backward is as it should be, and disagrees because forward is not."""
+    row, x = check.row, case.x
+    if check.right is None or fits:
+        return False
+    if relative_error(theirs, case.of_input(x)) <= tolerance:
         if not row.has("wrong", "agreement"):
             evidence = first_difference("forward", output, check.right(x), lambda i: f"x = {x[i]:g}", tolerance)
             row.findings[:] = [finding for finding in row.findings if finding.mistake != "other-formula"]
             message = f"forward is not {check.name}: backward is the derivative of {check.name}, not of forward"
-            row.wrong("agreement", message, where=line_of(cls, "forward"), evidence=evidence)
-    elif not fits and check.name == "Sigmoid" and relative_error(theirs, g * output * (1 - output)) <= tolerance:
-        row.columns["gradient"] = "wrong"  # y (1 - y) of a y that forward got wrong
-    else:
-        found = _diagnose(check, output, theirs, case, tolerance)
-        if found is None or found.key in ("constant-factor", "gelu-constants"):
-            found = difference_quotient(total, x, theirs, case.true) or found
-        if found is None and check.elementwise and row.error > ROUNDED_MUCH:
-            found = _in_one_region(x, theirs, case.true, tolerance)
-        _report(check, "backward", found, theirs, case, tolerance)
+            row.wrong("agreement", message, where=line_of(check.cls, "forward"), evidence=evidence)
+    # y (1 - y) of a y that forward got wrong
+    elif check.name != "Sigmoid" or relative_error(theirs, case.g * output * (1 - output)) > tolerance:
+        return False
+    row.columns["gradient"] = "wrong"
+    return True
 
 
-def _diagnose(check: Check, output: np.ndarray, theirs: np.ndarray, case, tolerance: float) -> Diagnosis | None:
+def _diagnose(check: Check, total: Callable, output: np.ndarray, theirs: np.ndarray, case, tolerance: float):
     """What is wrong with backward; forward's rounded constants must not hide it."""
     rounded = relative_error(output, check.right(case.x)) if check.right is not None else 0.0
     found = diagnose(f"{check.name}.grad_input", theirs, case, tolerance)
     if (found is None or found.key == "constant-factor") and tolerance < rounded < ROUNDED_MUCH:
         found = diagnose(f"{check.name}.grad_input", theirs, case, 20 * rounded) or found
+    if found is None or found.key in ("constant-factor", "gelu-constants"):
+        found = difference_quotient(total, case.x, theirs, case.true) or found
+    if found is None and check.elementwise and check.row.error > ROUNDED_MUCH:
+        found = _in_one_region(case.x, theirs, case.true, tolerance)
     return found
 
 
 def _definition_gradient(check: Check) -> Callable:
-    """(x, grad_output) -> the gradient that belongs to the definition of this class."""
+    """(x, grad_output) -> the gradient that belongs to the definition of this class, to its forward if it has none."""
     if check.name in ACTIVATIONS:
         return lambda x, g: g * ACTIVATIONS[check.name][1](x)
-    return lambda x, g: central_differences(lambda at: float((check.right(at) * g).sum()), x, 1e-5)
+    value = check.right or (lambda x: check.layer.array("forward", x))
+    return lambda x, g: central_differences(lambda at: float((value(at) * g).sum()), x, 1e-5)
 
 
 def _check_value(check: Check, output: np.ndarray, case, tolerance: float) -> bool:
