@@ -17,8 +17,8 @@ from gradcheck import table
 from gradcheck.check_project import project_rows
 from gradcheck.report_rows import Row
 from gradcheck.starter import write_starter
-from gradcheck.subprocess_runner import check_submission
-from training.command import run_command
+from gradcheck.subprocess_runner import TIME_LIMIT, check_submission
+from training.command import Parser, run_command
 from utils import FileError, UsageError
 
 EPILOG = """
@@ -34,12 +34,7 @@ A submission runs in a process of its own with a limit on time and, where the sy
 guard against accidents, not a security sandbox: run code that you would not run yourself on a machine you can spare.
 
 exit codes: 0 nothing wrong found, 2 wrong usage, 3 a folder without either file, 5 something is WRONG or UNSAFE or
-raises, 130 interrupted"""
-
-
-class Parser(argparse.ArgumentParser):
-    def error(self, message: str):
-        raise UsageError(f"{message}; see python check_gradients.py --help")
+raises, 130 interrupted, 1 anything else"""
 
 
 class Submission(NamedTuple):
@@ -54,8 +49,6 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[Submission]]:
         prog="check_gradients.py",
         description="Check every gradient of this project, or of submissions, against central differences.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("folders", nargs="*", metavar="FOLDER", help="holds layers.py, loss.py or both")
     parser.add_argument("--layers", type=Path, metavar="FILE", help="a file of layers, under any name, or a notebook")
@@ -63,12 +56,16 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[Submission]]:
     parser.add_argument("--json", action="store_true", help="print JSON, for graders")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write a line for each class, for a spreadsheet")
     parser.add_argument("--starter", type=Path, metavar="FOLDER", help="write layers.py and loss.py to be filled in")
-    parser.add_argument("--time-limit", type=float, default=10.0, metavar="SECONDS", help="for a class (default 10)")
+    words = "for a class (default %(default)g)"
+    parser.add_argument("--time-limit", type=float, default=TIME_LIMIT, metavar="SECONDS", help=words)
     options = parser.parse_args(arguments)
     if options.folders and (options.layers or options.loss):
         raise UsageError("give folders, or --layers and --loss, not both")
-    if options.starter and len(arguments) > 2:
+    given = {name for name, value in vars(options).items() if value not in ([], parser.get_default(name))}
+    if options.starter and given - {"starter"}:
         raise UsageError("--starter FOLDER stands alone")
+    if options.csv and not given & {"folders", "layers", "loss"}:
+        raise UsageError("--csv FILE is for submissions: give their folders, or --layers and --loss")
     if not 0.1 <= options.time_limit <= 3600:
         raise UsageError(f"time-limit is {options.time_limit:g}: give seconds from 0.1 to 3600")
     for flag in ("layers", "loss"):

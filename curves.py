@@ -2,27 +2,28 @@
 
     python curves.py runs/A runs/B -o plots/compare.png
 
+Runs that differ in their seed alone are one curve, their mean, in a band from the lowest to the highest.
 In a notebook: `draw([Curve("one", [records]), Curve("another", [more_records])])` is a matplotlib Figure.
 """
 
 from training.command import ROOT, Parser, expanded, run_command, say  # first: it says which package is missing
 
 # isort: split
-import contextlib
-import io
 import itertools
 import json
 import math
-import os
-import sys
-import warnings
+import re
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from training.metrics import Row, read_metrics
-from utils import FileError, UsageError, atomic_write
+from training.metrics import Row, accuracy_of, final_test, read_metrics
+from training.pictures import as_bytes as as_bytes  # for whoever draws
+from training.pictures import literal, own_style, save, use_project_cache
+from training.pictures import load_matplotlib as load_matplotlib
+from training.settings import in_words, known_but_for_seed
+from utils import FileError, UsageError
 
 # Okabe and Ito's palette: told apart by every kind of colour vision. The line styles tell curves apart in grey.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -30,6 +31,7 @@ STYLES = ("-", "--", "-.", ":")
 
 # The accuracy axis is logarithmic in the error rate, so that 97 and 98 % can be told apart; this lets it reach 100.
 ALMOST_ALL = 100.3
+LOG_IN_ERROR = "accuracy, % (axis logarithmic in the error)"
 ACCURACY_TICKS = (0, 20, 40, 60, 80, 90, 95, 98, 99, 99.5, 100)
 
 SUFFIXES = (".png", ".pdf", ".svg")
@@ -43,6 +45,11 @@ PANELS = (
     ("test", "accuracy", "test accuracy, %"),
     ("train", "accuracy", "train accuracy, %"),
 )
+SETS = {  # of the picture of one curve, told apart in grey by lightness, width and markers
+    "train": ("training set", {"color": COLOURS[4], "linestyle": "-", "linewidth": 1.2}),
+    "valid": ("validation set", {"color": COLOURS[2], "linestyle": ":", "linewidth": 2.2}),
+    "test": ("test set", {"color": COLOURS[0], "linestyle": "-", "marker": "o", "markersize": 3.5}),
+}
 
 
 class Curve(NamedTuple):
@@ -52,7 +59,7 @@ class Curve(NamedTuple):
     runs: list[list[Row]]
     colour: str | None = None
     style: str | None = None
-    steps: int | None = None  # updates in a whole epoch; if None, as many as the longest epoch of the rows has
+    config: dict | None = None  # what the config.json of the first run says
 
 
 def of_run(folder: Path) -> Curve:
@@ -63,7 +70,53 @@ def of_run(folder: Path) -> Curve:
         raise UsageError(f"{folder} holds no metrics.csv ({error.strerror}): give a run's folder") from None
     if not rows:
         raise UsageError(f"{folder / 'metrics.csv'} holds no rows: give a run that has trained")
-    return Curve(folder.resolve().name, [rows], steps=steps_of(folder))
+    return Curve(folder.resolve().name, [rows], config=config_of(folder))
+
+
+def of_runs(folders: list[Path]) -> tuple[list[Curve], int]:
+    """Return the curves of these runs, those that differ in their seed alone as one, and an exit code.
+
+    Of several, those that cannot be drawn are named and left out. A path that does not exist is a UsageError: it is a
+    slip. A seed that comes twice is no other seed: its second run is in another curve.
+    """
+    groups, code = {}, 0
+    for folder in folders:
+        try:
+            curve = of_run(folder)
+        except (UsageError, FileError) as error:
+            if len(folders) == 1 or not folder.exists():
+                raise
+            say(f"left out: {error}")
+            code = max(code, FileError.exit_code if isinstance(error, FileError) else 0)
+            continue
+        known, seed = known_but_for_seed(curve.config) if curve.config else (str(folder), 0)
+        place = next(n for n in itertools.count() if seed not in groups.get((known, n), {}))
+        groups.setdefault((known, place), {})[seed] = curve
+    if not groups:
+        raise UsageError("none of these can be drawn: give the folder of a run that has trained, such as runs/NAME")
+    pooled = []
+    for first, *others in (group.values() for group in groups.values()):
+        name = re.sub(r"_seed\d+", "", first.name) + f", {1 + len(others)} seeds" if others else first.name
+        pooled.append(first._replace(name=name, runs=[*first.runs, *(curve.runs[0] for curve in others)]))
+    return pooled, code
+
+
+def config_of(folder: Path) -> dict | None:
+    """The config.json of a run, None if there is none that can be read."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8-sig"))
+        in_words(config), known_but_for_seed(config), steps_of(config)  # whatever it is, it can be used
+        return config
+    except (OSError, ValueError, LookupError, TypeError, ArithmeticError, RecursionError, AttributeError):
+        return None
+
+
+def steps_of(config: dict) -> int:
+    """How many updates a whole epoch of this run has, by its config.json."""
+    settings, count = config["settings"], config["images"]["train"]
+    chosen = settings.get("train_images", "all")
+    images = count - settings.get("validation", 0) if chosen == "all" else chosen
+    return math.ceil(images / settings["batch_size"])
 
 
 def points(curve: Curve, split: str, field: str) -> tuple[np.ndarray, np.ndarray]:
@@ -74,7 +127,7 @@ def points(curve: Curve, split: str, field: str) -> tuple[np.ndarray, np.ndarray
     for line, run in zip(values, rows):
         line[: len(run)] = [getattr(row, field) for row in run]
     iterations = np.array([row.iteration for row in longest], float)
-    return iterations / (curve.steps or steps_per_epoch(curve.runs[0])), values
+    return iterations / (steps_of(curve.config) if curve.config else steps_per_epoch(curve.runs[0])), values
 
 
 def steps_per_epoch(rows: list[Row]) -> int:
@@ -83,45 +136,57 @@ def steps_per_epoch(rows: list[Row]) -> int:
     return max([ends[epoch] - ends.get(epoch - 1, 0) for epoch in ends if epoch > 0], default=1)
 
 
+@own_style()
 def draw(curves: list[Curve], title: str | None = None):
-    """Four panels (test and train loss, test and train accuracy) over epochs, as a matplotlib Figure.
+    """Loss and accuracy over epochs, as a matplotlib Figure that belongs to no window and to no backend.
 
-    Several runs in a curve are drawn as their mean and a band of one standard deviation to each side. A loss that
-    spans a wide range gets a logarithmic axis. The Figure belongs to no window and to no backend.
+    One curve: two panels, the test and the training set in each. Several: test and train in a panel each. Several runs
+    in a curve are drawn as their mean and a band from the lowest to the highest. A loss that spans a wide range gets a
+    logarithmic axis.
     """
-    load_matplotlib()
-    from matplotlib import style
-
-    with style.context("default"):  # whatever the user's matplotlibrc says
-        return _draw(curves, title)
-
-
-def _draw(curves: list[Curve], title: str | None):
     from matplotlib.figure import Figure
 
-    alone = len(curves) == 1
-    entries = [legend_entry(curve) for curve in curves]
+    if len(curves) == 1:
+        return _draw_one(Figure(figsize=(12, 5.4), dpi=140, layout="constrained"), curves[0], title)
+    entries = [literal(f"{curve.name}: {final(curve, 'test', 'accuracy')}") for curve in curves]
     columns = 2 if max(map(len, entries)) <= 66 else 1
-    legend_height = 0 if alone else 0.3 + 0.22 * math.ceil(len(curves) / columns)
-    figure = Figure(figsize=(12, 7.6 + legend_height), dpi=140, layout="constrained")
+    height = 7.9 + 0.22 * math.ceil(len(curves) / columns)
+    figure = Figure(figsize=(12, height), dpi=140, layout="constrained")
     panels = figure.subplots(2, 2, sharex=True)
     for panel, (split, field, label) in zip(panels.flat, PANELS):
         for curve, entry, look in zip(curves, entries, looks(curves)):
             draw_curve(panel, curve, split, field, label=entry, **look)
-            if split == "test" and any(row.split == "valid" for run in curve.runs for row in run):
+            if split == "test" and has_split(curve, "valid"):
                 draw_curve(panel, curve, "valid", field, **look | {"linestyle": ":", "alpha": 0.7})
-        if alone:
-            valid = ", dotted: validation" if len(panel.lines) > 1 and split == "test" else ""
-            panel.set_title(final(curves[0], split, field) + valid, fontsize=11, loc="right")
         finish_panel(panel, field, label)
     for panel in panels[1]:
         panel.set_xlabel("epochs", fontsize=12)
-    if alone or title:
-        figure.suptitle(literal(title or curves[0].name), fontsize=13)
-    if not alone:
-        handles, labels = panels[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=10, handlelength=4)
+    if title:
+        figure.suptitle(literal(title), fontsize=13)
+    handles, labels = panels[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=10, handlelength=4)
     return figure
+
+
+def _draw_one(figure, curve: Curve, title: str | None):
+    """The picture of one curve: loss on the left, accuracy on the right."""
+    patience, seeds = bool(curve.config and curve.config["settings"].get("patience")), len(curve.runs)
+    ends = [final_test(run, patience) for run in curve.runs]
+    words = in_words(curve.config, seeds) if curve.config else curve.name
+    reached = f": {accuracy_of([end.accuracy for end in ends])} on the test set" if all(ends) else ""
+    figure.suptitle(literal(title or words + reached), fontsize=13, wrap=True)
+    for panel, field, label in zip(figure.subplots(1, 2), ("loss", "accuracy"), ("loss", LOG_IN_ERROR)):
+        for split, (name, look) in SETS.items():
+            if has_split(curve, split):
+                draw_curve(panel, curve, split, field, label=f"{name}, {final(curve, split, field)}", **look)
+        finish_panel(panel, field, label)
+        panel.set_xlabel("epochs", fontsize=12)
+        panel.legend(fontsize=11, handlelength=3)
+    return figure
+
+
+def has_split(curve: Curve, split: str) -> bool:
+    return any(row.split == split for run in curve.runs for row in run)
 
 
 def looks(curves: list[Curve]) -> list[dict]:
@@ -141,17 +206,15 @@ def draw_curve(panel, curve: Curve, split: str, field: str, **look) -> None:
     x, values = points(curve, split, field)
     values = values * 100 if field == "accuracy" else values
     if len(x) > 1000 and split == "train":
-        faint = look | {"linestyle": "-", "label": None}
-        panel.plot(x, values.mean(axis=0), linewidth=0.5, alpha=0.3, **faint)
+        faint = look | {"linestyle": "-", "label": None, "linewidth": 0.5, "alpha": 0.3}
+        panel.plot(x, values.mean(axis=0), **faint)
         epochs = np.ceil(x)
         ends = np.unique(epochs)
         values = np.stack([values[:, epochs == end].mean(axis=1) for end in ends], axis=1)
         x = ends - 0.5
-    mean = values.mean(axis=0)
-    panel.plot(x, mean, linewidth=1.6, **look)
+    panel.plot(x, values.mean(axis=0), **{"linewidth": 1.6} | look)
     if len(values) > 1:
-        spread = values.std(axis=0, ddof=1)
-        panel.fill_between(x, mean - spread, mean + spread, color=look["color"], alpha=0.2, linewidth=0)
+        panel.fill_between(x, values.min(axis=0), values.max(axis=0), color=look["color"], alpha=0.2, linewidth=0)
 
 
 def finish_panel(panel, field: str, label: str) -> None:
@@ -187,87 +250,16 @@ def _unstretch(stretched):
 
 
 def final(curve: Curve, split: str, field: str) -> str:
-    """The end in words: `final 97.93 %` on the test set, the mean of the last epoch on the training set."""
-    x, values = points(curve, split, field)
-    if not values.size:
+    """The end in words: `final 97.93 %` of an evaluation, the mean of the last epoch on the training set."""
+    ends = []
+    for run in curve.runs:
+        rows = [row for row in run if row.split == split]
+        last = [row for row in rows if row.epoch == rows[-1].epoch] if split == "train" else rows[-1:]
+        ends += [np.mean([getattr(row, field) for row in last])] if last else []
+    if not ends:
         return ""
-    last = values[:, x > math.ceil(x[-1]) - 1 if split == "train" else -1].mean()
-    number = f"{last:.2%}".replace("%", " %") if field == "accuracy" else f"{last:.4f}"
-    return f"{'final' if split == 'test' else 'last epoch'} {number}"
-
-
-def legend_entry(curve: Curve) -> str:
-    return literal(f"{curve.name}: {final(curve, 'test', 'accuracy')}")
-
-
-def literal(text: str) -> str:
-    """A text that matplotlib shows as it is: a $ would begin a formula."""
-    return text.replace("$", r"\$")
-
-
-def steps_of(folder: Path) -> int | None:
-    """How many updates a whole epoch of this run has, by its config.json; None if that does not say."""
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8-sig"))
-        settings, count = config["settings"], config["images"]["train"]
-        chosen = settings.get("train_images", "all")
-        images = count - settings.get("validation", 0) if chosen == "all" else chosen
-        return math.ceil(images / settings["batch_size"])
-    except (OSError, ValueError, LookupError, TypeError, ArithmeticError, RecursionError, AttributeError):
-        return None
-
-
-def save(figure, path: Path) -> None:
-    """Write a Figure in the format that the name ends in; the file is complete or not there."""
-    with atomic_write(path) as file:
-        file.write(as_bytes(figure, path.suffix.lower().removeprefix(".") or "png"))
-
-
-def as_bytes(figure, form: str = "png") -> bytes:
-    """Return the bytes of a PNG, PDF or SVG file."""
-    content = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from")  # a name in letters that the font lacks
-        figure.savefig(content, format=form)
-    return content.getvalue()
-
-
-def use_project_cache() -> None:
-    """Let matplotlib keep its font list in the project's folder, not in the user's home. Before it is imported."""
-    os.environ.setdefault("MPLCONFIGDIR", str(Path(__file__).resolve().parent / ".cache" / "matplotlib"))
-
-
-def load_matplotlib() -> None:
-    """Import matplotlib although MPLBACKEND may name a backend that is not installed: none is needed here."""
-    if "matplotlib" not in sys.modules:
-        backend = os.environ.pop("MPLBACKEND", None)
-        try:
-            import matplotlib
-        finally:
-            if backend is not None:
-                os.environ["MPLBACKEND"] = backend
-        if backend is not None:
-            with contextlib.suppress(ValueError):  # a notebook's own backend stays chosen
-                matplotlib.rcParams["backend"] = backend
-
-
-def of_runs(folders: list[Path]) -> tuple[list[Curve], int]:
-    """Return the curves of these runs and an exit code; of several, name those that cannot be drawn and leave them out.
-
-    A path that does not exist is a UsageError: it is a slip.
-    """
-    curves, code = [], 0
-    for folder in folders:
-        try:
-            curves.append(of_run(folder))
-        except (UsageError, FileError) as error:
-            if len(folders) == 1 or not folder.exists():
-                raise
-            say(f"left out: {error}")
-            code = max(code, FileError.exit_code if isinstance(error, FileError) else 0)
-    if not curves:
-        raise UsageError("none of these can be drawn: give the folder of a run that has trained, such as runs/NAME")
-    return curves, code
+    number = accuracy_of(ends) if field == "accuracy" else f"{np.mean(ends):.4f}"
+    return f"{'last epoch' if split == 'train' else 'final'} {number}"
 
 
 def _is_device(path: Path) -> bool:

@@ -1,10 +1,10 @@
 """Reruns the report: trains every run it needs, draws its figures, audits its claims, writes REPORT.md.
 
     python report.py --draw-only    from the stored runs alone, without training: half a minute
-    python report.py --dry-run      the whole path on 500 images and 2 epochs, in runs/dry-run-report: half a minute
+    python report.py --dry-run      the whole path on 500 images and 2 epochs, in runs/dry-run-report: a minute
     python report.py --list         which runs there are, and which are missing
     python report.py 4 7 13         these figures alone; a run of 50 epochs takes 15 to 60 seconds of one core
-    python report.py --batch-10     everything: 312 runs, 2.8 hours of one core, less what is stored
+    python report.py --batch-10     everything: 726 runs, 5 hours of one core, less what is stored
     python report.py --seeds 5      two seeds more of each setting than are stored
 
 The figures are data in experiments/figure_list.py, the claims are in experiments/claims.py.
@@ -17,7 +17,16 @@ from pathlib import Path
 
 import curves
 from experiments import draw, page, store, timing, train_runs
-from experiments.figure_list import AT_BATCH_10, EXTRA_RUNS, FIGURES, at_batch_10, settings_of
+from experiments.figure_list import (
+    AT_BATCH_10,
+    EXTRA_RUNS,
+    FIGURES,
+    PAIR_RUNS,
+    RATES_OF_DECAY,
+    RESTARTED,
+    at_batch_10,
+    settings_of,
+)
 from experiments.statistics import RunTable
 from training.command import ROOT, Parser, run_command
 from utils import FileError, UsageError
@@ -32,7 +41,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("figures", nargs="*", type=int, metavar="FIGURE", help="1 to 13; all, and REPORT.md, if none")
+    parser.add_argument(
+        "figures", nargs="*", type=int, metavar="FIGURE", help=f"1 to {max(FIGURES)}; all, and REPORT.md, if none"
+    )
     parser.add_argument("--seeds", type=int, default=3, metavar="N", help="runs of each setting (default 3)")
     parser.add_argument("--batch-10", action="store_true", help="also figures 2 to 10 at the printed batch size")
     jobs = os.cpu_count() or 1
@@ -68,8 +79,7 @@ def main(arguments: list[str]) -> int:
 def train(options: argparse.Namespace, results: Path) -> list[str]:
     """Train what is missing and time what is to be timed. Returns a sentence for each run that failed."""
     names = train_runs.needed_curves(options.figures, options.batch_10, results, options.dry_run)
-    others = train_runs.dry_settings(options.dry_run)
-    wanted = [(name, settings_of(name, seed, **others)) for seed in range(options.seeds) for name in names]
+    wanted = [(name, settings_of(name, seed, options.dry_run)) for seed in range(options.seeds) for name in names]
     settings = [each for _, each in wanted]
     missing = train_runs.missing_runs(settings, results, options.dry_run, options.fresh)
     say(f"{len(settings)} runs, {len(settings) - len(missing)} finished, {len(missing)} to train")
@@ -77,6 +87,10 @@ def train(options: argparse.Namespace, results: Path) -> list[str]:
         train_runs.show(wanted, missing)
         return []
     failures = train_runs.train_all(missing, options, results, say)
+    if not options.figures:
+        again = [settings_of(RESTARTED, seed, options.dry_run) for seed in range(options.seeds)]
+        again = train_runs.missing_runs(again, results / "restarted", options.dry_run, options.fresh)
+        failures += train_runs.train_all(again, options, results / "restarted", say, restarted=True)
     if not options.figures and (options.fresh or timing.load(results) is None):
         timing.save(timing.measure(dry_run=options.dry_run, say=say), results)
     return failures
@@ -84,10 +98,10 @@ def train(options: argparse.Namespace, results: Path) -> list[str]:
 
 def write(options: argparse.Namespace, home: Path) -> list[Path]:
     """Draw the figures asked for and, if that is all of them, write REPORT.md. From stored results alone."""
-    results, others = home / "results", train_runs.dry_settings(options.dry_run)
+    results = home / "results"
 
     def load(names: list[str]) -> dict[str, list[store.Result]]:
-        return store.load_curves(names, options.seeds, results, **others)
+        return store.load_curves(names, options.seeds, results, options.dry_run)
 
     numbers = options.figures or list(FIGURES)
     drawn = {f"figure_{number:02}": (number, FIGURES[number][1]) for number in numbers}
@@ -103,15 +117,19 @@ def write(options: argparse.Namespace, home: Path) -> list[Path]:
         drawn |= {f"figure_{number:02}_batch_10": (number, names) for number, names in at_10.items()}
     equal = [] if options.figures else train_runs.equal_gradient_curves(results, options.dry_run)
     if not options.figures:
-        stored |= load([*EXTRA_RUNS, *equal, *(at_batch_10(name) for name in [*EXTRA_RUNS, *equal])])
+        at_both = [*EXTRA_RUNS, *equal]
+        stored |= load([*at_both, *map(at_batch_10, at_both), *PAIR_RUNS, *RATES_OF_DECAY])
+        again = store.load_curves([RESTARTED], options.seeds, results / "restarted", options.dry_run)
+        if again:
+            stored["restarted"] = again[RESTARTED]
     say_seeds(options.seeds, stored)
     curves.use_project_cache()
     curves.load_matplotlib()
     pictures = draw.save_all(drawn, stored, home / "figures")
     if options.figures:
         return pictures
-    samples = next(iter(stored.values()))[0].made_with["images"]
-    table, table_10 = (RunTable(stored, batch, equal, samples) for batch in (100, 10))
+    images = next(iter(stored.values()))[0].made_with["images"]
+    table, table_10 = (RunTable(stored, batch, equal, images) for batch in (100, 10))
     report, tables = (home if options.dry_run else ROOT) / "REPORT.md", home / "TABLES.md"
     page.write(report, tables, table, table_10 if has_10 else None, timing.load(results), pictures)
     return [*pictures, tables, report]

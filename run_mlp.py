@@ -10,11 +10,13 @@ What `config` may say is in training/settings.py, the loop over batches in solve
 from training.command import ROOT, run_command, say  # first: it says which package is missing
 
 # isort: split
+import argparse
 import contextlib
 import itertools
 import math
 import time
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -27,11 +29,14 @@ from network import Network
 from solve_net import BLOCK, test_net, train_net
 from training.epochs import rates_of, split
 from training.flags import parse
-from training.folder import check_writable
+from training.folder import check_writable, read_json
 from training.metrics import Row, RowList, read_metrics
+from training.pictures import attempt, draw_gradients
+from training.probe import read_probe_rows
 from training.progress import summary
 from training.run import Run
-from training.settings import chosen_threads, resolve, run_name
+from training.seeds import train_seeds
+from training.settings import chosen_threads, in_words, resolve, run_name
 from utils import Diverged, UsageError
 
 config = {
@@ -161,6 +166,27 @@ def train(given: dict | None = None, data: Dataset | None = None, on_record=None
     return log.rows, model
 
 
+def train_run(settings: dict, options: argparse.Namespace, data: Dataset) -> Run:
+    """Train as a run with a folder of its own, and return it as it ended."""
+    model, loss, rng = build(settings, data.train_images.shape[1], len(data.classes))
+    with Run(settings, options, data, model, loss, rng) as run:
+        fit(model, loss, rng, settings, data, run, run.start_epoch)
+    return run
+
+
+def picture_of(folders: list[Path]) -> bytes:
+    return curves.as_bytes(curves.draw(curves.of_runs(folders)[0]))
+
+
+def save_pictures(run: Run) -> dict[str, Path]:
+    """Draw a run's curves and, if it was probed, its gradients; return what is where."""
+    pictures = {"curves": run.save_picture(picture_of([run.folder]))}
+    if looked := read_probe_rows(run.folder / "probe.csv"):
+        title = in_words(read_json(run.folder / "config.json"))
+        pictures["gradients"] = run.save_picture(curves.as_bytes(draw_gradients(looked, title)), "_gradients")
+    return pictures
+
+
 def main(arguments: list[str]) -> int:
     settings, options = parse(arguments, config)
     check_writable(options)
@@ -170,23 +196,21 @@ def main(arguments: list[str]) -> int:
     data = load_dataset(ROOT / settings["data_dir"])
     if options.dry_run:
         data = first_images(data, 500, 200)
-    model, loss, rng = build(settings, data.train_images.shape[1], len(data.classes))
-    with Run(settings, options, data, model, loss, rng) as run:
-        fit(model, loss, rng, settings, data, run, run.start_epoch)
+    if options.seeds:
+        return train_seeds(train_run, picture_of, settings, options, data)
+    run = train_run(settings, options, data)
     del data  # the picture comes after the data, not on top of it
     if run.rows == 0 or run.code == 1:
         return run.code
-    rows, picture = read_metrics(run.folder / "metrics.csv"), None
+    pictures = {}
     if not options.no_plot:
-        curves.use_project_cache()
-        try:
-            picture = run.save_picture(curves.as_bytes(curves.draw([curves.of_run(run.folder)])))
-        except (Exception, KeyboardInterrupt) as error:
-            say(f"no picture was drawn ({type(error).__name__}: {error}): python curves.py {run.folder} draws it")
-            run.code = run.code or (130 if isinstance(error, KeyboardInterrupt) else 1)
+        pictures, code = attempt(lambda: save_pictures(run), [run.folder])
+        run.code = run.code or code
     with contextlib.suppress(*[OSError] if run.code else []):  # one sentence was said already
-        kept = run.best.epoch if settings["patience"] and run.trained else None
-        print(summary(rows, run.folder, picture, run.trained, kept), flush=True)
+        rows = read_metrics(run.folder / "metrics.csv")
+        print(summary(rows, run.folder, pictures, run.trained, run.trained and settings["patience"] > 0), flush=True)
+    if run.diagnosis:
+        say(run.diagnosis)
     return run.code
 
 

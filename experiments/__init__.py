@@ -8,6 +8,7 @@ statistics.py    what is measured on a curve over its seeds (CurveStats), and al
 compare.py       when one curve is better, faster or smoother than another, or like it
 wording.py       numbers and findings in words
 claims.py        the report's claims: what it says, what the report said, and the predicate that decides
+questions.py     what the report did not try, figures 14 to 19, in the same form
 draw.py          the pictures, into figures/
 page.py          REPORT.md and its appendix TABLES.md
 results/, figures/, TABLES.md    what report.py writes, besides REPORT.md

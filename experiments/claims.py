@@ -1,11 +1,13 @@
 """The report's claims: for each its text in our words, what the report measured or argued, and its predicate.
 
-1 to 27 as numbered before, 28 and 30 overlooked then. A predicate reads a RunTable, or what the timing pass measured,
-and says whether the claim holds and with which numbers. A claim of several parts holds if all of them do and holds in
-part if some do; the sentence says which. The definitions are those of statistics.py and compare.py.
+The table CLAIMS is at the end. A predicate reads a RunTable, or what the timing pass measured, and says whether the
+claim holds and with which numbers. A claim of several parts holds if all of them do and holds in part if some do; the
+sentence says which. The definitions are those of statistics.py and compare.py. What the report did not ask is in
+questions.py.
 """
 
 import itertools
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -16,6 +18,7 @@ from experiments.figure_list import (
     ACTIVATIONS,
     AT_BATCH_10,
     BATCHES,
+    BEST_OF,
     DECAYS,
     EUCLIDEAN,
     FIGURES,
@@ -24,8 +27,10 @@ from experiments.figure_list import (
     RATES,
     SHORT_LOSS,
     SOFTMAX,
+    SWEEPS,
+    in_words,
 )
-from experiments.statistics import CurveStats, MissingRun, RunTable
+from experiments.statistics import TRAINED, CurveStats, MissingRun, RunTable
 from experiments.wording import (
     Finding,
     conclude,
@@ -50,13 +55,15 @@ from experiments.wording import (
 # What a claim is: something seen, a reason given for it, a time, a guess.
 OBSERVATION, EXPLANATION, TIMING, GUESS = "observation", "explanation", "timing", "guess"
 
-# What a verdict depends on: the runs at the audited batch size, the runs of all batch sizes, the timing pass.
-CURVES, BATCH_SIZES, TIMES = "curves", "batch sizes", "times"
+# What a verdict depends on: the runs at the audited batch size, runs that are there once, the timing pass.
+CURVES, ONCE, TIMES = "curves", "once", "times"
 
 ALMOST_ALL = 0.95  # test accuracy that is almost everything right
 STEEPEST = 0.25  # the largest slope of a sigmoid; below half of it counts as small
 MANY = 1 / 3  # of the settings
 VANISHING = 0.1  # δ(first)/δ(last) below this
+# What makes δ small, and the remedy of figure 16 that takes its factor out.
+FACTORS = {"initial weights": "weights N(0, 0.178²)", "sigmoids": "weights N(0, 0.04²)"}
 REPORT_SECONDS = {"Relu": 22, "Sigmoid": 29, "Gelu": 47}  # claim 12, 50 epochs
 REPORT_BATCHES = {"one layer, Euclidean": (134, 29), "two layers, softmax": (191, 40)}  # claim 27, at 10 and at 200
 SMALL, LARGE = min(BATCHES), max(BATCHES)
@@ -65,12 +72,16 @@ SMALL, LARGE = min(BATCHES), max(BATCHES)
 class Claim(NamedTuple):
     number: int
     kind: str
-    short: str  # in at most twelve words
-    text: str  # the claim, in our words
-    said: str  # what the report measured or argued
     figure: str  # where it is seen
     on: str
     predicate: Callable[[RunTable], Finding] | Callable[[dict | None], Finding]
+    short: str  # in at most twelve words, ours
+    said: str  # what the report measured or argued
+    in_full: str = ""  # where it has parts
+
+    @property
+    def text(self) -> str:
+        return self.in_full or f"{self.short}."
 
     @property
     def by_batch(self) -> bool:
@@ -83,19 +94,6 @@ class Claim(NamedTuple):
             return self.predicate(timing if self.on == TIMES else table)
         except MissingRun as missing:
             return Finding("not measured", f"{missing}.")
-
-
-CLAIMS: list[Claim] = []
-
-
-def claim(number: int, kind: str, short: str, text: str = "", said: str = "", figure: int | str = "", on: str = CURVES):
-    """Enter the function below into CLAIMS as the predicate of this claim; without a text, short is all of it."""
-
-    def enter(predicate):
-        CLAIMS.append(Claim(number, kind, short, text or f"{short}.", said, str(figure), on, predicate))
-        return predicate
-
-    return enter
 
 
 # ---- groups of curves
@@ -131,13 +129,6 @@ def _without(curves: dict[str, CurveStats], name: str) -> dict[str, CurveStats]:
 # ---- the claims
 
 
-@claim(
-    1,
-    OBSERVATION,
-    "Without a hidden layer every setting stays below one hidden layer",
-    said="cannot reach the expected effect",
-    figure=2,
-)
 def without_hidden_layer(table: RunTable) -> Finding:
     without = {loss: table.run(f"0_None_{loss}") for loss in LOSSES}
     outcomes, gaps = {}, []
@@ -157,13 +148,6 @@ def without_hidden_layer(table: RunTable) -> Finding:
     )
 
 
-@claim(
-    2,
-    OBSERVATION,
-    "One Sigmoid layer: hinge is best and Euclidean worst, test and train",
-    said="hinge > softmax > Euclidean",
-    figure=4,
-)
 def order_of_losses(table: RunTable) -> Finding:
     curves = by_loss(table)
     euclidean, softmax, hinge = curves.values()
@@ -177,9 +161,6 @@ def order_of_losses(table: RunTable) -> Finding:
     return conclude(parts, key=means(curves), near=near)
 
 
-@claim(
-    3, OBSERVATION, "The three loss values differ in size; hinge's falls fastest", said="read off figure 4", figure=4
-)
 def sizes_of_losses(table: RunTable) -> Finding:
     curves = by_loss(table)
     parts = []
@@ -199,9 +180,6 @@ def sizes_of_losses(table: RunTable) -> Finding:
     return conclude(parts, context, f"at the start {listed(curves, lambda c: f'{c.initial_loss.mean():.3g}')}")
 
 
-@claim(
-    4, OBSERVATION, "One Sigmoid layer: hinge converges fastest, Euclidean slowest", said="read off figure 4", figure=4
-)
 def convergence_of_losses(table: RunTable) -> Finding:
     curves = by_loss(table)
     euclidean, softmax, hinge = curves.values()
@@ -234,14 +212,6 @@ def _seconds(times: dict[str, dict]) -> str:
     return listed(times, lambda each: f"{each['median']:.3g} s ({each['min']:.3g}–{each['max']:.3g})") + " per epoch"
 
 
-@claim(
-    5,
-    TIMING,
-    "The three losses take equal time",
-    said="hinge 29 s, Euclidean 29 s, softmax 31 s",
-    figure="times",
-    on=TIMES,
-)
 def times_of_losses(timing: dict | None) -> Finding:
     times = _timed(timing, {SHORT_LOSS[loss]: f"1_Sigmoid_{loss}_0.01_0.0_100" for loss in LOSSES})
     ordered = sorted(times.values(), key=lambda each: each["median"])
@@ -250,7 +220,6 @@ def times_of_losses(timing: dict | None) -> Finding:
     return conclude([(f"{_seconds(times)}: slowest to fastest {ratio:.2f}", alike)], key=f"ratio {ratio:.2f}")
 
 
-@claim(6, EXPLANATION, "Softmax is a smoothed hinge, so the two train about alike", said="an argument", figure=4)
 def softmax_like_hinge(table: RunTable) -> Finding:
     parts, gaps = [], []
     for when, curves in (("at equal rates", by_loss(table)), ("at an equal gradient", at_equal_gradient(table))):
@@ -271,14 +240,6 @@ def softmax_like_hinge(table: RunTable) -> Finding:
     return conclude(parts, key=key, near=any(compare.near(abs(gap), compare.NOT_NOTABLE) for gap in gaps))
 
 
-@claim(
-    7,
-    EXPLANATION,
-    "Euclidean is worse than softmax, because its target suits less",
-    "Euclidean is worse than softmax (a) because its target suits classification less (b).",
-    said="an argument",
-    figure=3,
-)
 def euclidean_below_softmax(table: RunTable) -> Finding:
     sigmoid = _without(by_loss(table), "hinge")
     others = {
@@ -306,14 +267,6 @@ def euclidean_below_softmax(table: RunTable) -> Finding:
     )
 
 
-@claim(
-    8,
-    EXPLANATION,
-    "Euclidean starts faster than softmax, because its initial loss is larger",
-    "Euclidean climbs faster than softmax at the very start (a), because its initial loss is larger (b).",
-    said="read off figure 4",
-    figure=4,
-)
 def euclidean_at_the_start(table: RunTable) -> Finding:
     curves = _without(by_loss(table), "hinge")
     euclidean, softmax = curves.values()
@@ -331,13 +284,6 @@ def euclidean_at_the_start(table: RunTable) -> Finding:
     )
 
 
-@claim(
-    9,
-    OBSERVATION,
-    "Euclidean: Relu slightly above Gelu, Sigmoid clearly below both",
-    said="Relu > Gelu ≫ Sigmoid",
-    figure=5,
-)
 def order_of_activations(table: RunTable) -> Finding:
     curves = by_activation(table)
     sigmoid, relu, gelu = curves.values()
@@ -358,9 +304,6 @@ def order_of_activations(table: RunTable) -> Finding:
     )
 
 
-@claim(
-    10, OBSERVATION, "Relu's loss slightly below Gelu's, Sigmoid's far above", said="Relu < Gelu ≪ Sigmoid", figure=5
-)
 def losses_of_activations(table: RunTable) -> Finding:
     curves = by_activation(table)
     sigmoid, relu, gelu = curves.values()
@@ -383,7 +326,6 @@ def losses_of_activations(table: RunTable) -> Finding:
     )
 
 
-@claim(11, OBSERVATION, "Relu and Gelu converge alike, Sigmoid slowest and lowest", said="read off figure 5", figure=5)
 def convergence_of_activations(table: RunTable) -> Finding:
     curves = by_activation(table)
     sigmoid, relu, gelu = curves.values()
@@ -401,14 +343,6 @@ def convergence_of_activations(table: RunTable) -> Finding:
     )
 
 
-@claim(
-    12,
-    TIMING,
-    "Relu takes less time than Sigmoid, Sigmoid less than Gelu",
-    said="22 s < 29 s < 47 s (Gelu differentiated numerically)",
-    figure="times",
-    on=TIMES,
-)
 def times_of_activations(timing: dict | None) -> Finding:
     times = _timed(timing, {name: f"1_{name}_{EUCLIDEAN}_0.01_0.0_100" for name in REPORT_SECONDS})
     parts, ratios = [], []
@@ -420,9 +354,6 @@ def times_of_activations(timing: dict | None) -> Finding:
     return conclude(parts, f"{_seconds(times)}.", f"ratios {ratios[0]:.2f}, {ratios[1]:.2f}")
 
 
-@claim(
-    13, EXPLANATION, "Sigmoid lags because Euclidean's loss keeps its derivative small", said="an argument", figure=5
-)
 def small_derivative(table: RunTable) -> Finding:
     losses, sigmoid = by_loss(table), table.run(f"1_Sigmoid_{EUCLIDEAN}")
     slopes = {f"epoch {epoch}": sigmoid.slope(epoch)[:, 0] for epoch in (0, 1, 50)}
@@ -447,13 +378,6 @@ def small_derivative(table: RunTable) -> Finding:
     )
 
 
-@claim(
-    14,
-    OBSERVATION,
-    "No overfitting; test loss and test accuracy correlate negatively",
-    said="no obvious overfitting; basically negatively correlated",
-    figure=6,
-)
 def no_overfitting(table: RunTable) -> Finding:
     names = [name.rsplit("_", 1)[0] for number in AT_BATCH_10 for name in FIGURES[number][1]]
     curves = [table.named(f"{name}_{table.batch}") for name in dict.fromkeys(names)]
@@ -477,7 +401,6 @@ def no_overfitting(table: RunTable) -> Finding:
     )
 
 
-@claim(15, OBSERVATION, "One hidden layer already gets almost everything right", said="read off figure 3", figure=3)
 def almost_everything(table: RunTable) -> Finding:
     curves = {name: one for name, (one, _) in by_layers(table).items()}
     outcomes = {name: bool((curve.test_accuracy >= ALMOST_ALL).all()) for name, curve in curves.items()}
@@ -492,13 +415,6 @@ def almost_everything(table: RunTable) -> Finding:
     )
 
 
-@claim(
-    16,
-    OBSERVATION,
-    "A second layer brings no significant gain; many settings get worse",
-    said="figure 6 against figure 3",
-    figure=6,
-)
 def second_layer(table: RunTable) -> Finding:
     both = by_layers(table)
     gaps = {name: compare.gap(two, one) for name, (one, two) in both.items()}
@@ -517,13 +433,6 @@ def second_layer(table: RunTable) -> Finding:
     )
 
 
-@claim(
-    17,
-    OBSERVATION,
-    "Two Sigmoid layers: softmax and Euclidean fail, hinge trains",
-    said="softmax and Euclidean fail",
-    figure=6,
-)
 def hinge_alone_trains(table: RunTable) -> Finding:
     curves = by_loss(table, layers=2)
     euclidean, softmax, hinge = curves.values()
@@ -539,18 +448,11 @@ def hinge_alone_trains(table: RunTable) -> Finding:
     )
 
 
-@claim(
-    18,
-    EXPLANATION,
-    "They fail because gradients vanish; the more Sigmoid layers, the worse",
-    said="an argument",
-    figure="gradients",
-)
 def vanishing_gradients(table: RunTable) -> Finding:
     failed = {name: curve for name, curve in by_loss(table, layers=2).items() if curve.failed}
     if not failed:
         return does_not_apply(f"all train here ({listed(by_loss(table, layers=2), final_test)})", "all train")
-    parts, trained_yet = [], []
+    parts, trained_yet, near = [], [], False
     for loss in LOSSES:
         curves, one = by_activation(table, 2, loss), table.run(f"1_Sigmoid_{loss}")
         sigmoid, name = curves["Sigmoid"], SHORT_LOSS[loss]
@@ -566,11 +468,37 @@ def vanishing_gradients(table: RunTable) -> Finding:
             ),
             (f"{name}: smaller with two Sigmoid layers than with one ({_ratios(one)})", _vanishes_more(sigmoid, one)),
         ]
+    for factor, remedy in FACTORS.items():
+        without = {name: remedied(table, name, remedy) for name in failed}
+        text = f"without the factor of the {factor}, by {remedy}, they train ({listed(without, final_test)})"
+        parts.append((text, all(curve.trained for curve in without.values())))
+        near |= any(compare.near(curve.test_accuracy, TRAINED) for curve in without.values())
+    faster = {name: remedied(table, name, "learning rate × 10") for name in failed}
+    trained_yet += [f"Sigmoid {name} at 0.1" for name, curve in faster.items() if _vanishes(curve) and curve.trained]
     said = f"what has such a ratio fails (below {VANISHING} and yet trained: {', '.join(trained_yet) or 'none'})"
     parts.append((said, not trained_yet and all(_vanishes(curve) for curve in failed.values())))
-    ratio = next(iter(failed.values())).delta_ratio(0).mean()
-    return conclude(
-        parts, key=f"δ falls to 1/{1 / ratio:,.0f}; as small and trained: {', '.join(trained_yet) or 'none'}"
+    falls = taken_apart(next(iter(failed.values())))
+    key = f"δ falls to {falls}; {len(trained_yet)} train with a ratio below {VANISHING}"
+    return conclude(parts, f"Before training it is {falls}.", key, near)
+
+
+def remedied(table: RunTable, loss: str, remedy: str) -> CurveStats:
+    """The curve of figure 16 for a loss, by its short name, and one remedy."""
+    return table.named(SWEEPS[16][loss][""][remedy])
+
+
+def taken_apart(curve: CurveStats) -> str:
+    """δ(first)/δ(last) before training, and what settings and widths alone make of it.
+
+    A layer's W, of deviation s and with K outputs, multiplies the size of δ by s √K; a sigmoid at 0 by 1/4.
+    """
+    std, (_, *widths) = curve.settings["init_std"], [*curve.settings["hidden"], 10]
+    by_weights = 1 / math.prod(std * math.sqrt(width) for width in widths)
+    by_sigmoids = STEEPEST ** -len(curve.settings["hidden"])
+    products = " × ".join(f"{std:g}·√{width}" for width in widths)
+    return (
+        f"1/{1 / curve.delta_ratio(0).mean():,.0f} (the initial weights' {products} = 1/{by_weights:,.0f} times the "
+        f"sigmoids' 1/{by_sigmoids:,.0f} is 1/{by_weights * by_sigmoids:,.0f})"
     )
 
 
@@ -587,7 +515,6 @@ def _vanishes_more(first: CurveStats, second: CurveStats) -> bool:
     return all(bool((first.delta_ratio(epoch) < second.delta_ratio(epoch)).all()) for epoch in (0, 1))
 
 
-@claim(19, EXPLANATION, "Hinge alone trains there because it is the more expressive loss", said="an argument", figure=6)
 def more_expressive(table: RunTable) -> Finding:
     equal, base = at_equal_gradient(table, 2), by_loss(table, layers=2)
     if any(base[name].trained for name in ("Euclidean", "softmax")):
@@ -614,7 +541,6 @@ def more_expressive(table: RunTable) -> Finding:
     )
 
 
-@claim(20, OBSERVATION, "Learning rate 1 instead of 0.01 makes softmax train there", said="trains at 1", figure=8)
 def rate_makes_it_train(table: RunTable) -> Finding:
     low, high = (table.run(f"2_Sigmoid_{SOFTMAX}", rate) for rate in (0.01, 1.0))
     if low.trained:
@@ -623,12 +549,6 @@ def rate_makes_it_train(table: RunTable) -> Finding:
     return conclude([(text, high.trained)], key=means({"0.01:": low, "1:": high}))
 
 
-@claim(
-    21,
-    OBSERVATION,
-    "Two Sigmoid layers, Euclidean: hard to train at any learning rate",
-    said="trains at no rate",
-)
 def hard_at_any_rate(table: RunTable) -> Finding:
     curves = {f"{rate:g}:": table.run(f"2_Sigmoid_{EUCLIDEAN}", rate) for rate in RATES}
     trains = [name.rstrip(":") for name, curve in curves.items() if curve.trained]
@@ -639,16 +559,6 @@ def hard_at_any_rate(table: RunTable) -> Finding:
     return conclude([(text, not trains)], key=f"trains at {', '.join(trains) or 'no rate'}")
 
 
-@claim(
-    22,
-    OBSERVATION,
-    "One Sigmoid layer: smaller rates underfit, larger ones are faster, rougher",
-    "One Sigmoid layer, Euclidean: (a) below 0.01, a smaller rate lowers test accuracy (underfitting); (b) a "
-    "larger rate converges faster; (c) and less steadily, most of all 1 against 0.1; (d) the author's guess: "
-    "above 0.1 the final result suffers.",
-    said="figure 7; (d) a guess",
-    figure=7,
-)
 def learning_rates(table: RunTable) -> Finding:
     curves = {rate: table.run(f"1_Sigmoid_{EUCLIDEAN}", rate) for rate in RATES}
     low, lower_rate, base, tenth, one = curves.values()
@@ -689,7 +599,6 @@ def _residual(curve: CurveStats, split: str = "test") -> str:
     return scatter(curve.residual_sd(split))
 
 
-@claim(23, OBSERVATION, "At 0.01 most models with another activation train", said="most", figure=6)
 def others_train(table: RunTable) -> Finding:
     curves = {
         f"{layers}_{activation}_{SHORT_LOSS[loss]}": table.run(f"{layers}_{activation}_{loss}")
@@ -705,17 +614,10 @@ def others_train(table: RunTable) -> Finding:
     return conclude([(text, sum(outcomes.values()) > len(outcomes) / 2)], key=key)
 
 
-@claim(
-    24,
-    OBSERVATION,
-    "Accuracy falls as weight decay grows; at 1 both sit at chance",
-    said="about 0.105 at 1",
-    figure="9, 10",
-)
 def weight_decay(table: RunTable) -> Finding:
     parts, keys, losses = [], [], []
     for curve, rate in ((f"2_Gelu_{HINGE}", 0.01), (f"2_Sigmoid_{SOFTMAX}", 1.0)):
-        name = f"{curve.split('_')[1]} {SHORT_LOSS[curve.split('_')[2]]}"
+        name = in_words(curve)
         runs = {f"{decay:g}:": table.run(curve, rate, decay) for decay in (0.0, *DECAYS)}
         without, largest = runs["0:"], runs["1:"]
         falls, harmless = {}, "0"
@@ -751,14 +653,6 @@ def _batch_curves(table: RunTable) -> dict[str, dict[int, CurveStats]]:
     }
 
 
-@claim(
-    25,
-    OBSERVATION,
-    "Batch size makes no notable difference to final accuracy",
-    said="figures 11 and 12",
-    figure="11, 12",
-    on=BATCH_SIZES,
-)
 def batch_and_accuracy(table: RunTable) -> Finding:
     parts, keys = [], []
     for name, curves in _batch_curves(table).items():
@@ -777,7 +671,6 @@ def batch_and_accuracy(table: RunTable) -> Finding:
     return conclude(parts, context, f"{' and '.join(keys)} points at a fixed rate")
 
 
-@claim(26, OBSERVATION, "A larger batch gives a smoother training curve", said="figure 13", figure=13, on=BATCH_SIZES)
 def batch_and_smoothness(table: RunTable) -> Finding:
     parts, trains, keys = [], [], []
     for name, curves in _batch_curves(table).items():
@@ -796,14 +689,6 @@ def batch_and_smoothness(table: RunTable) -> Finding:
     )
 
 
-@claim(
-    27,
-    TIMING,
-    "A larger batch trains faster",
-    said="50 epochs at 200 and at 10: 29 s and 134 s (one layer, Euclidean), 40 s and 191 s (two layers, softmax)",
-    figure="times",
-    on=TIMES,
-)
 def times_of_batches(timing: dict | None) -> Finding:
     curves = (f"1_Sigmoid_{EUCLIDEAN}_0.01_0.0", f"2_Sigmoid_{SOFTMAX}_1.0_0.0")
     parts, ratios = [], []
@@ -816,9 +701,6 @@ def times_of_batches(timing: dict | None) -> Finding:
     return conclude(parts, key=f"ratios {', '.join(ratios)}")
 
 
-@claim(
-    28, OBSERVATION, "A large batch wastes data, a small one uses it fully", said="figure 13", figure=13, on=BATCH_SIZES
-)
 def batch_and_samples(table: RunTable) -> Finding:
     parts, keys = [], []
     for name, curves in _batch_curves(table).items():
@@ -830,7 +712,19 @@ def batch_and_samples(table: RunTable) -> Finding:
     return conclude(parts, key="; ".join(keys))
 
 
-@claim(30, GUESS, "At a high rate the model jumps between local optima", said="a guess, figure 7", figure=7)
+def decay_at_the_best_rate(table: RunTable) -> Finding:
+    """Each model's learning rate against all others that were tried: none better."""
+    parts, keys = [], []
+    for curve, chosen, rates in ((f"2_Gelu_{HINGE}", 0.01, BEST_OF), (f"2_Sigmoid_{SOFTMAX}", 1.0, RATES)):
+        runs = {f"{rate:g}:": table.run(curve, rate) for rate in rates}
+        name, own = in_words(curve), runs[f"{chosen:g}:"]
+        above = [rate.rstrip(":") for rate, run in runs.items() if run is not own and compare.better(run, own)]
+        text = f"{name}: no rate is better than {chosen:g} (test accuracy at {listed(runs, final_test)})"
+        parts.append((text, not above))
+        keys.append(f"{name}: " + (f"better at {' and '.join(above)}" if above else f"{chosen:g} is best"))
+    return conclude(parts, key="; ".join(keys))
+
+
 def jumps_between_optima(table: RunTable) -> Finding:
     curve = table.run(f"1_Sigmoid_{EUCLIDEAN}", 1.0)
     flat, share = curve.flat_units(50)[:, 0], curve.class_share
@@ -839,3 +733,77 @@ def jumps_between_optima(table: RunTable) -> Finding:
         f"class: {percent(share)})"
     )
     return conclude([(text, bool((flat < 1).all() and not curve.at_chance))], key=f"{percent(flat)} of the units flat")
+
+
+# fmt: off
+CLAIMS = (
+    Claim(1, OBSERVATION, "2", CURVES, without_hidden_layer,
+          "Without a hidden layer every setting stays below one hidden layer", "cannot reach the expected effect"),
+    Claim(2, OBSERVATION, "4", CURVES, order_of_losses,
+          "One Sigmoid layer: hinge is best and Euclidean worst, test and train", "hinge > softmax > Euclidean"),
+    Claim(3, OBSERVATION, "4", CURVES, sizes_of_losses,
+          "The three loss values differ in size; hinge's falls fastest", "read off figure 4"),
+    Claim(4, OBSERVATION, "4", CURVES, convergence_of_losses,
+          "One Sigmoid layer: hinge converges fastest, Euclidean slowest", "read off figure 4"),
+    Claim(5, TIMING, "times", TIMES, times_of_losses,
+          "The three losses take equal time", "hinge 29 s, Euclidean 29 s, softmax 31 s"),
+    Claim(6, EXPLANATION, "4", CURVES, softmax_like_hinge,
+          "Softmax is a smoothed hinge, so the two train about alike", "an argument"),
+    Claim(7, EXPLANATION, "3", CURVES, euclidean_below_softmax,
+          "Euclidean is worse than softmax, because its target suits less", "an argument",
+          "Euclidean is worse than softmax (a) because its target suits classification less (b)."),
+    Claim(8, EXPLANATION, "4", CURVES, euclidean_at_the_start,
+          "Euclidean starts faster than softmax, because its initial loss is larger", "read off figure 4",
+          "Euclidean climbs faster than softmax at the very start (a), because its initial loss is larger (b)."),
+    Claim(9, OBSERVATION, "5", CURVES, order_of_activations,
+          "Euclidean: Relu slightly above Gelu, Sigmoid clearly below both", "Relu > Gelu ≫ Sigmoid"),
+    Claim(10, OBSERVATION, "5", CURVES, losses_of_activations,
+          "Relu's loss slightly below Gelu's, Sigmoid's far above", "Relu < Gelu ≪ Sigmoid"),
+    Claim(11, OBSERVATION, "5", CURVES, convergence_of_activations,
+          "Relu and Gelu converge alike, Sigmoid slowest and lowest", "read off figure 5"),
+    Claim(12, TIMING, "times", TIMES, times_of_activations,
+          "Relu takes less time than Sigmoid, Sigmoid less than Gelu",
+          "22 s < 29 s < 47 s (Gelu differentiated numerically)"),
+    Claim(13, EXPLANATION, "5", CURVES, small_derivative,
+          "Sigmoid lags because Euclidean's loss keeps its derivative small", "an argument"),
+    Claim(14, OBSERVATION, "6", CURVES, no_overfitting,
+          "No overfitting; test loss and test accuracy correlate negatively",
+          "no obvious overfitting; basically negatively correlated"),
+    Claim(15, OBSERVATION, "3", CURVES, almost_everything,
+          "One hidden layer already gets almost everything right", "read off figure 3"),
+    Claim(16, OBSERVATION, "6", CURVES, second_layer,
+          "A second layer brings no significant gain; many settings get worse", "figure 6 against figure 3"),
+    Claim(17, OBSERVATION, "6", CURVES, hinge_alone_trains,
+          "Two Sigmoid layers: softmax and Euclidean fail, hinge trains", "softmax and Euclidean fail"),
+    Claim(18, EXPLANATION, "gradients", CURVES, vanishing_gradients,
+          "They fail because gradients vanish; the more Sigmoid layers, the worse", "an argument"),
+    Claim(19, EXPLANATION, "6", CURVES, more_expressive,
+          "Hinge alone trains there because it is the more expressive loss", "an argument"),
+    Claim(20, OBSERVATION, "8", CURVES, rate_makes_it_train,
+          "Learning rate 1 instead of 0.01 makes softmax train there", "trains at 1"),
+    Claim(21, OBSERVATION, "", CURVES, hard_at_any_rate,
+          "Two Sigmoid layers, Euclidean: hard to train at any learning rate", "trains at no rate"),
+    Claim(22, OBSERVATION, "7", CURVES, learning_rates,
+          "One Sigmoid layer: smaller rates underfit, larger ones are faster, rougher", "figure 7; (d) a guess",
+          "One Sigmoid layer, Euclidean: (a) below 0.01, a smaller rate lowers test accuracy (underfitting); (b) a "
+          "larger rate converges faster; (c) and less steadily, most of all 1 against 0.1; (d) the author's guess: "
+          "above 0.1 the final result suffers."),
+    Claim(23, OBSERVATION, "6", CURVES, others_train,
+          "At 0.01 most models with another activation train", "most"),
+    Claim(24, OBSERVATION, "9, 10", CURVES, weight_decay,
+          "Accuracy falls as weight decay grows; at 1 both sit at chance", "about 0.105 at 1"),
+    Claim(25, OBSERVATION, "11, 12", ONCE, batch_and_accuracy,
+          "Batch size makes no notable difference to final accuracy", "figures 11 and 12"),
+    Claim(26, OBSERVATION, "13", ONCE, batch_and_smoothness,
+          "A larger batch gives a smoother training curve", "figure 13"),
+    Claim(27, TIMING, "times", TIMES, times_of_batches,
+          "A larger batch trains faster",
+          "50 epochs at 200 and at 10: 29 s and 134 s (one layer, Euclidean), 40 s and 191 s (two layers, softmax)"),
+    Claim(28, OBSERVATION, "13", ONCE, batch_and_samples,
+          "A large batch wastes data, a small one uses it fully", "figure 13"),
+    Claim(29, OBSERVATION, "9, 10", ONCE, decay_at_the_best_rate,
+          "Weight decay was tried on each model at its optimal learning rate", "each at its optimal learning rate"),
+    Claim(30, GUESS, "7", CURVES, jumps_between_optima,
+          "At a high rate the model jumps between local optima", "a guess, figure 7"),
+)
+# fmt: on

@@ -1,4 +1,4 @@
-"""Draws the report's pictures from stored results: figures 1 to 13, the gradients, the summary. It trains nothing.
+"""Draws the report's pictures from stored results: figures 1 to 19, the gradients, the summary. It trains nothing.
 
 Every training curve is drawn as its mean in each epoch, whatever its batch size; each seed is a thin line, their mean a
 thick one. Ordered values (rate, decay, batch size) go through one map from dark to light.
@@ -10,8 +10,18 @@ from pathlib import Path
 import numpy as np
 
 import curves
-from curves import COLOURS, Curve
-from experiments.figure_list import AT_BATCH_10, FIGURES, HINGE, LOSSES, SHORT_LOSS, at_batch_10, settings_of
+from curves import COLOURS, LOG_IN_ERROR, Curve
+from experiments.figure_list import (
+    AT_BATCH_10,
+    FIGURES,
+    HINGE,
+    LOSSES,
+    SHORT_LOSS,
+    SWEEPS,
+    at_batch_10,
+    in_words,
+    settings_of,
+)
 from experiments.store import Result
 
 ACTIVATION_LOOKS = {
@@ -21,10 +31,11 @@ ACTIVATION_LOOKS = {
     "None": {"color": COLOURS[6], "linestyle": ":"},
 }
 LOSS_MARKERS = dict(zip(LOSSES, ("o", "s", "^")))
+MARKERS = ("o", "s", "^", "D")
 LOSS_COLOURS = dict(zip(LOSSES, COLOURS))
-LOG_IN_ERROR = "accuracy, % (axis logarithmic in the error)"
 ORDERED = (7, 8, 9, 10, 11, 12)  # figures whose curves differ in an ordered value
 SMALL_MULTIPLES = (3, 6)
+SWEPT_VALUE = {14: "margin", 15: "momentum coefficient m", 17: "hidden layers", 19: "learning rate"}
 TINTS = (0.0, 0.2, 0.38, 0.55, 0.7, 0.83)  # places in the ordered colour map, readable on white
 
 
@@ -48,6 +59,10 @@ def draw_figure(number: int, names: list[str], results: dict[str, list[Result]])
         return _zoomed(heading, names, results)
     if number in SMALL_MULTIPLES:
         return _by_loss(heading, names, results)
+    if number == 18:
+        return _overfitting(heading, results)
+    if number in SWEEPS:
+        return _remedies(heading, results) if number == 16 else _sweep(number, heading, results)
     return _four_panels(heading, names, results, _looks(number, names))
 
 
@@ -92,13 +107,20 @@ def _draw_seeds(panel, rows_of_seeds: list[list], split: str, field: str, label:
     panel.plot(x, values.mean(axis=0), linewidth=1.5, label=label, **look)
 
 
-def _four_panels(heading: str, names: list[str], results: dict[str, list[Result]], looks: list[dict]):
+def _four_panels(
+    heading: str, names: list[str], results: dict[str, list[Result]], looks: list[dict], labels=None, least=0.0
+):
+    """Test and train, loss and accuracy; accuracy from `least` on. Each curve is named at its end."""
     figure = _new_figure(13, 8.2, heading)
     panels = figure.subplots(2, 2, sharex=True)
     for panel, (split, field, label) in zip(panels.flat, curves.PANELS):
-        for name, short, look in zip(names, short_names(names), looks):
+        for name, short, look in zip(names, labels or short_names(names), looks):
             _draw_seeds(panel, [result.rows for result in results[name]], split, field, label=short or name, **look)
         _finish(panel, split, field, label)
+        if least and field == "accuracy":
+            panel.set_ylim(bottom=100 * least)
+            ticks = [tick for tick in (70, 75, 80, 85, 88, 90, 95, 98, 99, 99.5, 100) if tick <= panel.get_ylim()[1]]
+            panel.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
         _label_ends(panel)
     for panel in panels[1]:
         panel.set_xlabel("epochs", fontsize=12)
@@ -261,12 +283,90 @@ def draw_gradients(results: dict[str, list[Result]]):
         panel.plot(range(3), alone, color="0.6", linewidth=4, alpha=0.6, zorder=1, label=label)
         panel.set_yscale("log")
         panel.set_title(SHORT_LOSS[loss], fontsize=12)
-        panel.set_xticks(range(3), ["first\n(784 to 100)", "second\n(100 to 100)", "last\n(100 to 10)"])
+        panel.set_xlim(-0.25, 2.25)
+        panel.set_xticks(range(3), ["first\n784→100", "second\n100→100", "last\n100→10"])
         panel.grid(alpha=0.3)
     panels[0].set_ylabel("RMS of δ at the layer's output", fontsize=12)
     handles, labels = panels[2].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=9, handlelength=4)
     return figure
+
+
+def _final_accuracy(result: Result) -> float:
+    """In percent, the mean of the last 5 evaluations on the test set; nan for a run that diverged."""
+    if result.made_with["end"] != "finished":
+        return math.nan
+    return 100 * float(np.mean([row.accuracy for row in result.rows if row.split == "test"][-5:]))
+
+
+def _stretch_axis(axis, lowest: float, highest: float) -> None:
+    """Make an axis of accuracies logarithmic in the error, with ticks that stand apart."""
+    set_scale = axis.axes.set_xscale if axis.axis_name == "x" else axis.axes.set_yscale
+    set_scale("function", functions=(curves._stretch, curves._unstretch))
+    fine = (86, 88, 90, 92, 93, 94, 95, 96, 97, 97.5, 98, 98.5)
+    ticks = [tick for tick in (fine if lowest > 85 else (10, 40, 60, 80, 90, 95, 97, 98)) if lowest <= tick <= highest]
+    axis.set_ticks(ticks, [f"{tick:g}" for tick in ticks])
+
+
+def _sweep(number: int, heading: str, results: dict[str, list[Result]]):
+    """Figures 14, 15, 17, 19: final test accuracy over the value that changes; a dot a seed, a line through means."""
+    figure = _new_figure(13, 5.2, heading)
+    panels = figure.subplots(1, len(SWEEPS[number]), sharey=True)
+    finals = []
+    for panel, (title, lines) in zip(panels, SWEEPS[number].items()):
+        for place, (line, names) in enumerate(lines.items()):
+            look = {"color": COLOURS[place], "linestyle": curves.STYLES[place], "marker": MARKERS[place]}
+            x = [list(lines_x(lines)).index(value) + 0.08 * (place - (len(lines) - 1) / 2) for value in names]
+            values = [[_final_accuracy(result) for result in results[name]] for name in names.values()]
+            for at, seeds in zip(x, values):
+                panel.plot([at] * len(seeds), seeds, **look | {"linestyle": "", "markersize": 4, "alpha": 0.7})
+            means = [np.mean(seeds) for seeds in values]
+            panel.plot(x, means, **look | {"marker": ""}, label=SHORT_LOSS.get(line, line))
+            finals += [value for seeds in values for value in seeds if math.isfinite(value)]
+        panel.set_xticks(range(len(lines_x(lines))), [f"{value:g}" for value in lines_x(lines)])
+        panel.set_title(in_words(title), fontsize=12)
+        panel.set_xlabel(SWEPT_VALUE[number], fontsize=12)
+        panel.grid(alpha=0.3)
+    lowest = max(min(finals) - 0.1 * (100 - min(finals)), 0)
+    _stretch_axis(panels[0].yaxis, lowest, max(finals))
+    panels[0].set_ylim(lowest, max(finals) + 0.2 * (100 - max(finals)))
+    panels[0].set_ylabel("final test accuracy, %\n(axis logarithmic in the error)", fontsize=11)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=11, handlelength=4)
+    return figure
+
+
+def lines_x(lines: dict[str, dict]) -> list[float]:
+    """The values of all lines of a panel, in order."""
+    return sorted({value for names in lines.values() for value in names})
+
+
+def _remedies(heading: str, results: dict[str, list[Result]]):
+    """Figure 16: a row for each remedy, a dot for each seed; the dashed line is where a run counts as trained."""
+    figure = _new_figure(13, 5.2, heading)
+    panels = figure.subplots(1, len(SWEEPS[16]), sharey=True)
+    for panel, (loss, lines) in zip(panels, SWEEPS[16].items()):
+        for place, name in enumerate(lines[""].values()):
+            finals = [_final_accuracy(result) for result in results[name]]
+            panel.plot(finals, [-place] * len(finals), "o", color=COLOURS[0], alpha=0.7, markersize=7)
+        panel.set_yticks([-place for place in range(len(lines[""]))], list(lines[""]))
+        panel.axvline(80, color="0.5", linestyle="--", linewidth=1)
+        panel.set_title(loss, fontsize=12)
+        panel.set_xlim(0, 98.3)
+        _stretch_axis(panel.xaxis, 0, 98.3)
+        panel.set_xlabel("final test " + LOG_IN_ERROR, fontsize=11)
+        panel.grid(alpha=0.3)
+    return figure
+
+
+def _overfitting(heading: str, results: dict[str, list[Result]]):
+    """Figure 18: four panels, decay in one ordered colour, dropout in another line style."""
+    names = SWEEPS[18][""][""]
+    looks = [
+        {"color": COLOURS[place], "linestyle": curves.STYLES[place % len(curves.STYLES)]} for place in range(len(names))
+    ]
+    labels = ["both" if " and " in remedy else remedy for remedy in names]
+    return _four_panels(heading, list(names.values()), results, looks, labels, least=0.7)
 
 
 def draw_summary(results: dict[str, list[Result]]):
@@ -278,17 +378,12 @@ def draw_summary(results: dict[str, list[Result]]):
         loss = name.split("_")[2]
         for curve, face in ((name, LOSS_COLOURS[loss]), (at_batch_10(name), "none")):
             for result in results.get(curve, []):
-                finals = [row.accuracy for row in result.rows if row.split == "test"][-5:]
-                panel.plot(
-                    100 * np.mean(finals), -place, LOSS_MARKERS[loss], color=LOSS_COLOURS[loss], mfc=face, markersize=7
-                )
-    panel.set_xscale("function", functions=(curves._stretch, curves._unstretch))
-    ticks = [0, 20, 40, 60, 80, 90, 95, 97, 98]
-    panel.set_xticks(ticks, [str(tick) for tick in ticks])
+                final, colour = _final_accuracy(result), LOSS_COLOURS[loss]
+                panel.plot(final, -place, LOSS_MARKERS[loss], color=colour, mfc=face, markersize=7)
     panel.set_xlim(0, 98.3)
+    _stretch_axis(panel.xaxis, 0, 98.3)
     panel.set_xlabel("test " + LOG_IN_ERROR, fontsize=12)
-    labels = [f"{n.split('_')[0]} {n.split('_')[1]} {SHORT_LOSS[n.split('_')[2]]}".replace(" None", "") for n in names]
-    panel.set_yticks([-place for place in range(len(names))], labels)
+    panel.set_yticks([-place for place in range(len(names))], list(map(in_words, names)))
     panel.grid(alpha=0.3)
     return figure
 

@@ -12,27 +12,46 @@ from pathlib import Path
 import numpy as np
 
 from experiments import compare, store
-from experiments.claims import CLAIMS, EXPLANATION, OBSERVATION, Claim, at_equal_gradient
+from experiments.claims import (
+    CLAIMS,
+    EXPLANATION,
+    FACTORS,
+    OBSERVATION,
+    Claim,
+    at_equal_gradient,
+    remedied,
+    taken_apart,
+)
 from experiments.figure_list import (
     ACTIVATIONS,
     AT_BATCH_10,
     DECAY_PAIRS,
     FIGURES,
+    HINGE,
     LOSSES,
     PROBE_EPOCHS,
+    REMEDIES,
+    RESTARTED,
     SHORT_LOSS,
+    SOFTMAX,
+    SWEEPS,
     at_batch_10,
+    in_words,
     name_in,
+    short_name,
 )
+from experiments.questions import QUESTIONS
 from experiments.statistics import CurveStats, MissingRun, RunTable
 from experiments.wording import (
     Finding,
     convergence,
     final_test,
     gain_epochs,
+    listed,
     percent,
     percentage_points,
     scatter,
+    tally,
     three_digits,
 )
 from loss import EuclideanLoss, HingeLoss, SoftmaxCrossEntropyLoss
@@ -40,8 +59,9 @@ from utils import atomic_write
 
 INTRODUCTION = """# The report, rerun and audited
 
-A course report (2022) studied this multi-layer perceptron on MNIST in 13 figures. `python report.py` reran all of it and
-wrote this page from the runs in `experiments/results/`; no number is typed by hand. All tables are in [{appendix}]({appendix}).
+A course report (2022) studied this multi-layer perceptron on MNIST in 13 figures. `python report.py` reran all of it, and
+what it did not try (figures 14 to 19), and wrote this page from the runs in `experiments/results/`; no number is typed by
+hand. All tables are in [{appendix}]({appendix}).
 
 ## What the audit found
 
@@ -55,13 +75,16 @@ DIFFERENCES = """## Where this differs from the original
 * **Weight decay.** The text of figures 7 and 8 says base settings, their legends say weight decay 1e-5. They are run at
   0 here; {decay}
 * **Random streams.** Its code restarted one random stream in every layer, so its layers began with equal numbers. Here
-  one seed gives one stream for all weights, and every setting is run with several seeds.
+  one seed gives one stream for all weights, and every setting is run with several seeds. {restarted}
 * **Names.** In figures 2 to 6 a curve is `layers_activation_loss`, at learning rate 0.01, weight decay 0 and batch size
   100; elsewhere its name says these three as well (figure 1).
 * **x axes** are epochs; the original counted logged points of both kinds, which hides that batch sizes differ in steps.
   Figures 9 and 10 have the run without decay added.
 
 """
+
+PAIRS = "Pairs of equal learning rate / batch size"
+PAIRS_ANCHOR = "pairs-of-equal-learning-rate--batch-size"  # as GitHub makes it
 
 METHODS = """## Methods
 
@@ -95,20 +118,25 @@ def write(
 ) -> None:
     """REPORT.md and TABLES.md. table: the runs at batch 100 (and figures 11 to 13's); table_10: those at 10, or None."""
     shown = {picture.stem: _from(path, picture) for picture in pictures}
+    checked = {claim: claim.check(table, timing) for claim in (*CLAIMS, *QUESTIONS)}
+    at_10 = {claim: claim.check(table_10, timing) for claim in checked if table_10 and claim.by_batch}
+    at_10 = {claim: finding for claim, finding in at_10.items() if finding.verdict != "not measured"}
     findings = [
-        sentence for sentence in (_one_knob(table, table_10, timing), _larger_step(table, table_10)) if sentence
+        _one_knob(table, table_10, _flips(checked, at_10), _from(path, appendix)),
+        _larger_step(table, table_10),
     ]
+    findings = [sentence for sentence in (*findings, _two_sigmoid_layers(table)) if sentence]
     parts = [
         INTRODUCTION.format(appendix=_from(path, appendix)),
         *(f"{number}. {sentence}\n" for number, sentence in enumerate(findings, 1)),
         f"\n![{_summary_seen(table)}]({shown['summary']})\n" if "summary" in shown else "",
-        _verdicts(table, table_10, timing),
-        _evidence(table, table_10, timing),
+        _verdicts(checked, at_10),
+        _evidence(checked, at_10),
         "## Figures\n\n",
-        *(_figure(number, table, shown, _from(path, appendix)) for number in FIGURES),
+        *(_figure(number, table, checked, shown, _from(path, appendix)) for number in FIGURES),
         _gradients(table, shown),
         _losses(),
-        DIFFERENCES.format(decay=_decay(table)),
+        DIFFERENCES.format(decay=_decay(table), restarted=_restarted(table)),
         METHODS,
         _times(timing),
         _made_with(table, timing),
@@ -130,7 +158,7 @@ def _from(page: Path, other: Path) -> str:
 # ---- findings
 
 
-def _one_knob(table: RunTable, table_10: RunTable | None, timing: dict | None) -> str:
+def _one_knob(table: RunTable, table_10: RunTable | None, flips: str, appendix: str) -> str:
     """Learning rate / batch size, over all pairs of which one at least trains."""
     pairs = [pair for pair in table.pairs() if pair[0].trained or pair[1].trained]
     if not pairs or not table_10:
@@ -138,50 +166,82 @@ def _one_knob(table: RunTable, table_10: RunTable | None, timing: dict | None) -
     both = [pair for pair in pairs if pair[0].trained and pair[1].trained]
     equal = [pair for pair in both if compare.difference(list(pair)) <= compare.NOT_NOTABLE]
     first = "one knob while the step is small enough" if 2 * len(equal) > len(pairs) else "not one knob"
+    closest = sorted(equal, key=lambda pair: compare.difference(list(pair)))[:4]
     text = (
-        f"**Learning rate and batch size are {first}.** Trained at the same learning rate / batch size, from the same "
-        f"initial weights and in the same order, batch 100 and batch 10 end within 0.5 points in {len(equal)} of "
-        f"{len(pairs)} pairs that train ({', '.join(_pair(pair, ' = ') for pair in equal)}). So the misprinted batch size "
-        f"is a factor of ten in the learning rate; at a fixed rate it changes the verdict on "
-        f"{', '.join(map(str, _flips(table, table_10, timing))) or 'no claim'} ([figure 11](#{_anchor(11)}))."
+        f"**Learning rate and batch size are {first}.** At the same learning rate / batch size, from the same initial "
+        f"weights and in the same order, batch 100 and batch 10 end within 0.5 points in {len(equal)} of the {len(pairs)} "
+        f"pairs that train ({', '.join(_pair(pair, ' = ') for pair in closest)}"
+        f"{' …' * (len(equal) > len(closest))}; [all pairs]({appendix}#{PAIRS_ANCHOR})). So the misprinted "
+        f"batch size is a factor of ten in the learning rate; at a fixed rate it changes the verdict on {flips} "
+        f"([figure 11](#{_anchor(11)}))."
     )
-    apart = [pair for pair in both if pair not in equal]
-    broken = [pair for pair in pairs if pair not in both]
-    if apart:
-        text += f" Further apart end {', '.join(_pair(pair, ' and ') for pair in apart)}."
-    if broken:
-        text += (
-            f" It ends where a step of batch 100 is too large: {', '.join(_pair(pair, ' and ') for pair in broken)}."
-        )
+    for words, some in (
+        ("Further apart end", [pair for pair in both if pair not in equal]),
+        ("It ends where a step of batch 100 is too large:", [pair for pair in pairs if pair not in both]),
+    ):
+        if some:
+            text += f" {words} {', '.join(_pair(pair, ' and ') for pair in some)}."
     return text
 
 
 def _pair(pair: tuple[CurveStats, CurveStats], between: str) -> str:
-    layers, activation, loss, rate = pair[0].name.split("_")[:4]
-    finals = between.join(f"{100 * np.nan_to_num(curve.test_accuracy).mean():.2f}" for curve in pair)
-    return f"{layers} {activation} {SHORT_LOSS[loss]} at {float(rate):g}: {finals}"
+    means = (np.nanmean(curve.test_accuracy) if curve.finished.any() else np.nan for curve in pair)
+    finals = between.join("diverged" if np.isnan(mean) else f"{100 * mean:.2f}" for mean in means)
+    return f"{in_words(pair[0].name)} at {pair[0].settings['learning_rate']:g}: {finals}"
 
 
 def _larger_step(table: RunTable, table_10: RunTable | None) -> str:
-    """Hinge against softmax at an equal output gradient, with one and two Sigmoid layers."""
+    """Hinge against softmax at ten times its learning rate: at an equal gradient at the output."""
+    hinge, softmax = (_output_gradient(loss) for loss in (HingeLoss("hinge"), SoftmaxCrossEntropyLoss("softmax")))
+    times = hinge[0] / softmax[0]
     gaps, words = [], []
-    for each in (table, table_10):
-        for layers in (1, 2) if each else ():
+    for each, activations in ((table, ACTIVATIONS), (table_10, ("Sigmoid",))):
+        for activation, layers in itertools.product(activations if each else (), (1, 2)):
+            curve = f"{layers}_{activation}"
             try:
-                curves = at_equal_gradient(each, layers)
+                gap = compare.gap(each.run(f"{curve}_{SOFTMAX}", 0.01 * times), each.run(f"{curve}_{HINGE}"))
             except MissingRun:
                 continue
-            gaps.append(compare.gap(curves["softmax"], curves["hinge"]))
-            words.append(f"{percentage_points(gaps[-1])} ({layers} layer{'s' * (layers > 1)}, batch {each.batch})")
+            gaps.append(gap)
+            words.append(f"{percentage_points(gap)} ({layers} {activation}, batch {each.batch})")
     if not gaps:
         return ""
-    leads = all((gap > 0).all() for gap in gaps)
-    lead = "Hinge's lead is a larger step" if leads else "Hinge's lead is not a larger step alone"
-    hinge, softmax = (_output_gradient(loss) for loss in (HingeLoss("hinge"), SoftmaxCrossEntropyLoss("softmax")))
+    leads = sum(bool((gap > 0).all()) for gap in gaps)
+    lead = "Hinge's lead is a larger step" if leads == len(gaps) else "Hinge's lead is mostly a larger step"
+    lead = lead if 2 * leads > len(gaps) else "Hinge's lead is not a larger step alone"
     return (
         f"**{lead}.** At the start its gradient at the output is {_vector(hinge)}, softmax's {_vector(softmax)}: "
-        f"{hinge[0] / softmax[0]:.0f} times as large at the same learning rate. With an equal gradient and Sigmoid, softmax "
-        f"{'leads' if leads else 'against hinge is'} by {', '.join(words)} ([figure 4](#{_anchor(4)}), claims 4, 6, 19)."
+        f"{times:.0f} times as large at the same learning rate. At an equal gradient softmax ends above hinge in every "
+        f"seed in {leads} of {len(gaps)} settings, by {', '.join(words)} ([figure 4](#{_anchor(4)}), claims 4, 6, 19)."
+    )
+
+
+def _two_sigmoid_layers(table: RunTable) -> str:
+    """What makes softmax and Euclidean train with two Sigmoid layers at 0.01, where plain they fail."""
+    failed = [loss for loss in SWEEPS[16] if remedied(table, loss, "nothing").failed]
+    if not failed:
+        return ""
+    curves = {remedy: {loss: remedied(table, loss, remedy) for loss in failed} for remedy in REMEDIES}
+    trains = {remedy: all(curve.trained for curve in by_loss.values()) for remedy, by_loss in curves.items()}
+    del trains["nothing"]
+    without = any(trains[remedy] for remedy in FACTORS.values())
+    if trains["learning rate × 10"]:
+        lead = "Two Sigmoid layers are slow, not stuck: the first layer's steps are too small for 50 epochs"
+    else:
+        lead = (
+            "A vanishing gradient stops two Sigmoid layers"
+            if without
+            else "No vanishing gradient stops two Sigmoid layers"
+        )
+    taken_out = "; ".join(
+        f"without the factor of the {factor} {listed(curves[remedy], final_test)}" for factor, remedy in FACTORS.items()
+    )
+    rate = listed(curves["learning rate × 10"], final_test)
+    return (
+        f"**{lead}.** At learning rate 0.01 {' and '.join(failed)} fail. There δ falls from the last layer to the first to "
+        f"{taken_apart(curves['nothing'][failed[0]])}. They end at: {taken_out}; with δ as small as it was, "
+        f"but ten times the rate, {rate}. Alone both train {tally(trains, 'remedies')} "
+        f"([figure 16](#{_anchor(16)}), claim 18)."
     )
 
 
@@ -199,27 +259,17 @@ def _summary_seen(table: RunTable) -> str:
     best, worst = (chosen(curves, key=lambda curve: np.nan_to_num(curve.test_accuracy).mean()) for chosen in (max, min))
     return (
         f"Final test accuracy of the settings of figures 2, 3 and 6, a dot for each seed. At batch 100 from "
-        f"{percent(worst.test_accuracy)} ({_short(worst.name)}) to {percent(best.test_accuracy)} ({_short(best.name)})"
+        f"{percent(worst.test_accuracy)} ({short_name(worst.name)}) to {percent(best.test_accuracy)} ({short_name(best.name)})"
     )
-
-
-def _short(name: str) -> str:
-    return "_".join(name.split("_")[:3])
 
 
 # ---- verdicts
 
 
-def _flips(table: RunTable, table_10: RunTable | None, timing: dict | None) -> list[int]:
-    return [
-        claim.number
-        for claim in CLAIMS
-        if table_10 and claim.by_batch and _changed(claim.check(table, timing), claim.check(table_10, timing))
-    ]
-
-
-def _changed(finding: Finding, other: Finding) -> bool:
-    return other.verdict not in (finding.verdict, "not measured")
+def _flips(checked: dict[Claim, Finding], at_10: dict[Claim, Finding]) -> str:
+    """The numbers of the claims whose verdict is another at batch size 10."""
+    numbers = [str(claim.number) for claim, other in at_10.items() if other.verdict != checked[claim].verdict]
+    return ", ".join(numbers) or "no claim"
 
 
 PLURAL = {
@@ -231,22 +281,21 @@ PLURAL = {
 }
 
 
-def _counted(claims: list[Claim], table: RunTable, timing: dict | None) -> str:
-    counts = Counter(claim.check(table, timing).verdict for claim in claims)
+def _counted(claims: list[Claim], checked: dict[Claim, Finding]) -> str:
+    counts = Counter(checked[claim].verdict for claim in claims)
     return ", ".join(f"{counts[verdict]} {words}" for verdict, words in PLURAL.items() if counts[verdict])
 
 
-def _verdicts(table: RunTable, table_10: RunTable | None, timing: dict | None) -> str:
+def _verdicts(checked: dict[Claim, Finding], at_10: dict[Claim, Finding]) -> str:
     kinds = {kind: [claim for claim in CLAIMS if claim.kind == kind] for kind in (OBSERVATION, EXPLANATION)}
-    by_kind = "; ".join(f"of the {len(some)} {kind}s {_counted(some, table, timing)}" for kind, some in kinds.items())
+    by_kind = "; ".join(f"of the {len(some)} {kind}s {_counted(some, checked)}" for kind, some in kinds.items())
     rows = []
-    for claim in CLAIMS:
-        found = claim.check(table, timing)
-        other = _verdict(claim.check(table_10, timing)) if table_10 and claim.by_batch else ""
+    for claim, found in checked.items():
+        other = _verdict(at_10[claim]) if claim in at_10 else ""
         cells = (claim.number, claim.short, claim.kind, _verdict(found), other, found.key, _links(claim.figure))
         rows.append(" | ".join(map(str, cells)))
     head = " | claim | kind | batch 100 | batch 10 | key number | figure"
-    counted = f"Of the {len(CLAIMS)} claims {_counted(CLAIMS, table, timing)}: {by_kind}."
+    counted = f"Of the {len(CLAIMS)} claims {_counted(CLAIMS, checked)}: {by_kind}."
     return f"\n## The verdicts\n\n{counted}\n\n{_markdown(head, rows)}"
 
 
@@ -254,13 +303,10 @@ def _verdict(finding: Finding) -> str:
     return f"{finding.verdict}{' ≈' * finding.near}"
 
 
-def _evidence(table: RunTable, table_10: RunTable | None, timing: dict | None) -> str:
+def _evidence(checked: dict[Claim, Finding], at_10: dict[Claim, Finding]) -> str:
     rows = []
-    for claim in CLAIMS:
-        measured = claim.check(table, timing).measured
-        other = claim.check(table_10, timing) if table_10 and claim.by_batch else None
-        if other and other.verdict != "not measured":
-            measured += f"<br>**At batch 10:** {other.measured}"
+    for claim, found in checked.items():
+        measured = found.measured + (f"<br>**At batch 10:** {at_10[claim].measured}" if claim in at_10 else "")
         rows.append(f"{claim.number} | {claim.text} | {claim.said} | {measured}")
     summary = "<details><summary>The numbers behind each verdict, and what the report said</summary>\n\n"
     return f"{summary}{_markdown(' | claim | the report said | measured', rows)}</details>\n\n"
@@ -285,24 +331,32 @@ def _heading(number: int) -> str:
 # ---- figures
 
 
-def _figure(number: int, table: RunTable, shown: dict[str, str], appendix: str) -> str:
+def _figure(number: int, table: RunTable, checked: dict[Claim, Finding], shown: dict[str, str], appendix: str) -> str:
     curves = [(name_in(number, name), table.named(name)) for name in FIGURES[number][1]]
-    seen = _scatter(curves) if number == 13 else _ends(curves)
-    decided = [str(claim.number) for claim in CLAIMS if str(number) in claim.figure.split(", ")]
+    seen = _scatter(curves) if number == 13 else _answer(number, checked) if number in SWEEPS else _ends(curves)
+    decided = [str(claim.number) for claim in checked if str(number) in claim.figure.split(", ")]
     claims = f" Claim{'s' * (len(decided) > 1)} {', '.join(decided)}." if decided else ""
     more = f" [Table]({appendix}#{_anchor(number)})." if number != 1 else ""
     return f"### {_heading(number)}\n\n![{_heading(number)}: {seen}]({shown[f'figure_{number:02}']})\n\n{seen}{claims}{more}\n\n"
+
+
+def _answer(number: int, checked: dict[Claim, Finding]) -> str:
+    """What a figure of what the report did not try shows."""
+    (question,) = (each for each in QUESTIONS if each.figure == str(number))
+    finding = checked[question]
+    return f"{question.text[:-1]}: {_verdict(finding)} ({finding.key})."
 
 
 def _scatter(curves: list[tuple[str, CurveStats]]) -> str:
     """What figure 13 shows: how much an evaluation scatters at the smallest and the largest batch."""
     (_, small_1), (_, large_1), (_, small_2), (_, large_2) = curves
     words = [
-        f"{mean_1} at 10 and {mean_2} at 200"
-        for mean_1, mean_2 in (
-            [scatter(curve.residual_sd("train"), ".2f") for curve in pair]
-            for pair in ((small_1, large_1), (small_2, large_2))
+        " and ".join(
+            f"{scatter(curve.residual_sd('train'), '.2f')} at {curve.settings['batch_size']} (counting alone brings "
+            f"{scatter(curve.counting_sd(), '.2f')})"
+            for curve in pair
         )
+        for pair in ((small_1, large_1), (small_2, large_2))
     ]
     return f"A logged point scatters by {words[0]} in (a), by {words[1]} in (b)."
 
@@ -356,11 +410,24 @@ def _decay(table: RunTable) -> str:
     pairs = [[table.named(name) for name in pair] for pair in DECAY_PAIRS if all(table.results.get(n) for n in pair)]
     return (
         "; ".join(
-            f"{_short(first.name)} ends at {final_test(first)} without and {final_test(second)} with it"
+            f"{short_name(first.name)} ends at {final_test(first)} without and {final_test(second)} with it"
             for first, second in pairs
         )
         or "the pair at 1e-5 is not run yet"
     ) + "."
+
+
+def _restarted(table: RunTable) -> str:
+    """What such weights would change, where the original seems to have trained and these runs do not."""
+    if "restarted" not in table.results:
+        return ""
+    again, ours = table.named("restarted"), table.named(RESTARTED)
+    return (
+        f"With weights drawn as it drew them {ours.name} ends at {final_test(again)}, with ours at {final_test(ours)}; "
+        f"of its hidden units {percent(again.flat_units(1)[:, 0])} are flat on every image after one epoch, of ours "
+        f"{percent(ours.flat_units(1)[:, 0])}. So the stream is {'not ' * (again.trained == ours.trained)}why its run "
+        "seems to have trained."
+    )
 
 
 def _times(timing: dict | None) -> str:
@@ -385,8 +452,8 @@ def _made_with(table: RunTable, timing: dict | None) -> str:
     at_10 = [result for result in results if result.settings["batch_size"] == 10]
     lines = [
         "## How it was made\n",
-        f"* {len(results)} training runs of {len(table.results)} settings, seeds {', '.join(map(str, seeds))}: hidden layers of "
-        f"100 units, {settings['max_epoch']} epochs of {images:,} training images, momentum {settings['momentum']:g}, weights from "
+        f"* {len(results)} training runs of {len(table.results)} settings, seeds {', '.join(map(str, seeds))}; where a curve's "
+        f"name does not say otherwise, hidden layers of 100 units, {settings['max_epoch']} epochs of {images:,} training images, momentum {settings['momentum']:g}, weights from "
         f"N(0, {settings['init_std']:g}²), biases 0, pixels (x − 128) / 255, hinge margin {settings['margin']:g}.",
         f"* {_time(results, 'All runs')}; {_time(at_10, 'those at batch size 10')}. "
         f"Machine: {', '.join(machines)}{'; ' + timing['machine'] if timing else ''}.",
@@ -445,14 +512,13 @@ def _table(number: int, names: list[str], table: RunTable) -> str:
 
 def _pairs(table: RunTable) -> str:
     text = (
-        "## Pairs of equal learning rate / batch size\n\nFrom the same initial weights, in the same order; the difference is "
-        "batch 100 − batch 10.\n\n"
+        f"## {PAIRS}\n\nFrom the same initial weights, in the same order; the difference is batch 100 − batch 10.\n\n"
     )
     rows = []
     for large, small in table.pairs():
         rates = ", ".join(f"{curve.settings['learning_rate']:g}" for curve in (large, small))
         gap = percentage_points(compare.gap(large, small))
-        rows.append(f"{_short(large.name)} | {rates} | {final_test(large)} | {final_test(small)} | {gap}")
+        rows.append(f"{short_name(large.name)} | {rates} | {final_test(large)} | {final_test(small)} | {gap}")
     return text + _markdown("curve | learning rate at 100, at 10 | at 100 | at 10 | difference", rows)
 
 

@@ -36,11 +36,11 @@ class Series(NamedTuple):
 
 
 class _RunStats:
-    """One run: its train and test rows as arrays, and what is read from them."""
+    """One run: its train, validation and test rows as arrays, and what is read from them. samples: in an epoch."""
 
     def __init__(self, result: Result, samples: int):
         self.result, self.settings = result, result.settings
-        self.train, self.test = (self._series(split, samples) for split in ("train", "test"))
+        self.train, self.valid, self.test = (self._series(split, samples) for split in ("train", "valid", "test"))
         reached = len(self.test.epoch) > 0 and self.test.epoch[-1] == self.settings["max_epoch"]
         self.finished = bool(reached and np.isfinite(self.train.loss).all() and np.isfinite(self.test.loss).all())
 
@@ -104,14 +104,16 @@ class _RunStats:
 
 
 class CurveStats:
-    """One curve over its seeds. `samples`: the size of the training set."""
+    """One curve over its seeds. images: the size of the training set; self.samples: what an epoch of it trains on."""
 
-    def __init__(self, results: list[Result], samples: int = MNIST_SAMPLES):
-        self.results, self.samples = sorted(results, key=lambda result: result.settings["seed"]), samples
+    def __init__(self, results: list[Result], images: int = MNIST_SAMPLES):
+        self.results, self.images = sorted(results, key=lambda result: result.settings["seed"]), images
         self.settings = self.results[0].settings
+        first, held_out = (self.settings[key] for key in ("train_images", "validation"))
+        self.samples = images - held_out if first == "all" else first
         self.name = curve_name(self.settings)
         self.seeds = [result.settings["seed"] for result in self.results]
-        self.runs = [_RunStats(result, samples) for result in self.results]
+        self.runs = [_RunStats(result, self.samples) for result in self.results]
 
     def __repr__(self) -> str:
         return f"CurveStats({self.name}, seeds {self.seeds})"
@@ -120,7 +122,7 @@ class CurveStats:
         """The same curve over these of its seeds."""
         if seeds == self.seeds:
             return self
-        return CurveStats([result for result in self.results if result.settings["seed"] in seeds], self.samples)
+        return CurveStats([result for result in self.results if result.settings["seed"] in seeds], self.images)
 
     def _each(self, read) -> np.ndarray:
         return np.array([read(run) if run.finished else np.nan for run in self.runs])
@@ -134,6 +136,11 @@ class CurveStats:
     def test_accuracy(self) -> np.ndarray:
         """Final test accuracy: the mean of the last 5 epochs."""
         return self._each(lambda run: run.final("test", "accuracy"))
+
+    @cached_property
+    def valid_accuracy(self) -> np.ndarray:
+        """Final accuracy on the images held out: the mean of the last 5 epochs."""
+        return self._each(lambda run: run.final("valid", "accuracy"))
 
     @cached_property
     def train_accuracy(self) -> np.ndarray:
@@ -286,14 +293,9 @@ class RunTable:
         results: dict[str, list[Result]],
         batch: int = 100,
         equal_gradient_names: list[str] | tuple[str, ...] = (),
-        samples: int = MNIST_SAMPLES,
+        images: int = MNIST_SAMPLES,
     ):
-        self.results, self.batch, self.equal_gradient_names, self.samples = (
-            results,
-            batch,
-            equal_gradient_names,
-            samples,
-        )
+        self.results, self.batch, self.equal_gradient_names, self.images = results, batch, equal_gradient_names, images
         self._measured = {}
 
     def named(self, name: str) -> CurveStats:
@@ -302,7 +304,7 @@ class RunTable:
             results = self.results.get(name)
             if not results:
                 raise MissingRun(f"{name} has no result")
-            self._measured[name] = CurveStats(results, self.samples)
+            self._measured[name] = CurveStats(results, self.images)
         return self._measured[name]
 
     def run(self, curve: str, rate: float = 0.01, decay: float = 0.0, batch: int | None = None) -> CurveStats:
@@ -320,8 +322,9 @@ class RunTable:
         """Curves without decay at batch sizes 100 and 10 of equal learning rate / batch size."""
         found = []
         for name in self.results:
-            curve, rate, decay, batch = name.rsplit("_", 3)
-            other = f"{curve}_{float(f'{float(rate) / 10:.6g}')}_0.0_10"
-            if (decay, batch) == ("0.0", "100") and other in self.results:
-                found.append((self.named(name), self.named(other)))
+            parts = name.split("_")  # a seventh is a further setting
+            if parts[4:] == ["0.0", "100"]:
+                other = "_".join([*parts[:3], str(float(f"{float(parts[3]) / 10:.6g}")), "0.0", "10"])
+                if other in self.results:
+                    found.append((self.named(name), self.named(other)))
         return sorted(found, key=lambda pair: pair[0].name)

@@ -58,7 +58,7 @@ def save(result: Result, folder: Path = RESULTS) -> None:
     header = {"settings": result.settings, "made_with": result.made_with}
     columns = {
         f"{split}_{field}": np.array([getattr(row, field) for row in result.rows if row.split == split], dtype)
-        for split in ("train", "test")
+        for split in ("train", "test", *sorted({row.split for row in result.rows} - {"train", "test"}))
         for field, dtype in (("epoch", "i2"), ("iteration", "i4"), ("loss", "f4"), ("accuracy", "f4"))
     }
     probe = json.dumps([list(row) for row in result.probe])
@@ -74,7 +74,9 @@ def load(path: Path) -> Result:
             header = json.loads(str(file["header"]))
             probe = [ProbeRow(*row) for row in json.loads(str(file["probe"]))]
             rows = []
-            for split in ("train", "test"):
+            for split in ("train", "valid", "test"):
+                if split == "valid" and "valid_loss" not in file:
+                    continue
                 columns = (file[f"{split}_{field}"].tolist() for field in ("epoch", "iteration", "loss", "accuracy"))
                 rows += [Row(split, *values, float("nan")) for values in zip(*columns)]
         return Result(complete(header["settings"]), header["made_with"], rows, probe)
@@ -98,15 +100,17 @@ def find(settings: dict, data: str, folder: Path = RESULTS) -> Result | None:
     return result if is_this_run(result, settings) and result.made_with["data"] == data else None
 
 
-def load_curves(names: Iterable[str], seeds: int, folder: Path = RESULTS, **others) -> dict[str, list[Result]]:
+def load_curves(
+    names: Iterable[str], seeds: int, folder: Path = RESULTS, dry_run: bool = False
+) -> dict[str, list[Result]]:
     """The stored runs of these curves, of the first so many seeds, in the order of the seeds; no entry without a run.
 
-    others: settings that are not the assignment's, as in a dry run. Runs of another version are returned as well.
+    Runs of another version are returned as well.
     """
     found = {}
     for name in dict.fromkeys(names):
         runs = []
-        for settings in (settings_of(name, seed, **others) for seed in range(seeds)):
+        for settings in (settings_of(name, seed, dry_run) for seed in range(seeds)):
             path = path_of(settings, folder)
             if path.exists():
                 runs.append(load(path))

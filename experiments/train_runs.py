@@ -23,10 +23,13 @@ from experiments.figure_list import (
     EQUAL_GRADIENT,
     EXTRA_RUNS,
     FIGURES,
+    PAIR_RUNS,
     PROBE_EPOCHS,
+    RATES_OF_DECAY,
     at_batch_10,
     settings_of,
 )
+from layers import Linear
 from load_data import Dataset, load_dataset, normalise
 from solve_net import BLOCK
 from training.command import ROOT
@@ -43,7 +46,7 @@ def needed_curves(figures: list[int], batch_10: bool, folder: Path, dry_run: boo
     repeated = [name for number in chosen if number in AT_BATCH_10 for name in FIGURES[number][1]]
     if not figures:
         extra = EXTRA_RUNS + equal_gradient_curves(folder, dry_run)
-        names += extra
+        names += [*extra, *PAIR_RUNS, *RATES_OF_DECAY]
         repeated += extra
     if batch_10:
         names += [at_batch_10(name) for name in repeated]
@@ -65,7 +68,7 @@ def equal_gradient_curves(folder: Path, dry_run: bool) -> list[str]:
 
 def first_delta(name: str, folder: Path, dry_run: bool) -> float:
     """RMS of dE/d(output) for one image's own loss before the first step, with seed 0: stored, or else computed now."""
-    stored = store.load_curves([name], 1, folder, **dry_settings(dry_run)).get(name)
+    stored = store.load_curves([name], 1, folder, dry_run).get(name)
     if stored:
         looked = stored[0].probe
     else:
@@ -73,11 +76,6 @@ def first_delta(name: str, folder: Path, dry_run: bool) -> float:
         model, loss, _ = run_mlp.build(settings, data.train_images.shape[1], len(data.classes))
         looked = probe(0, model, loss, data.train_images, data.train_labels)
     return max((row for row in looked if row.epoch == 0), key=lambda row: row.layer).delta
-
-
-def dry_settings(dry_run: bool) -> dict:
-    """What a dry run's settings have instead of the assignment's."""
-    return {"max_epoch": 2} if dry_run else {}
 
 
 def missing_runs(settings: list[dict], folder: Path, dry_run: bool, fresh: bool) -> list[dict]:
@@ -106,16 +104,18 @@ def the_data(dry_run: bool) -> Dataset:
     return Dataset(*(part[:DRY_RUN_IMAGES] for part in data[:4]), *data[4:])
 
 
-def train_one(settings: dict, dry_run: bool) -> tuple[dict, store.Result | str]:
+def train_one(settings: dict, dry_run: bool, restarted: bool = False) -> tuple[dict, store.Result | str]:
     """Train one run with run_mlp.train; the settings and their result, or the error as text if the run failed.
 
-    A run that diverges has not failed: its result says so.
+    A run that diverges has not failed: its result says so. restarted: see `_restart`.
     """
     data = the_data(dry_run)
     rows, looked, last = [], [], {}
 
     def on_epoch(epoch: int, model, order) -> None:
         last["model"] = model
+        if epoch == 0 and restarted:
+            _restart(model, settings)
         if epoch in PROBE_EPOCHS:
             looked.extend(probe(epoch, model, loss, data.train_images, data.train_labels))
 
@@ -140,6 +140,14 @@ def train_one(settings: dict, dry_run: bool) -> tuple[dict, store.Result | str]:
         "class_share": _largest_class_share(last["model"], data.test_images),
     }
     return settings, store.Result(settings, made_with, rows, looked)
+
+
+def _restart(model, settings: dict) -> None:
+    """Draw the initial weights as the original did: from one random stream that begins anew in every layer."""
+    for layer in model.layers:
+        if isinstance(layer, Linear):
+            stream = np.random.SeedSequence(settings["seed"]).spawn(1)[0]
+            layer.W = np.random.default_rng(stream).normal(0.0, settings["init_std"], layer.W.shape)
 
 
 def _largest_class_share(model, images: np.ndarray) -> float:
@@ -177,7 +185,9 @@ def worker_deaths() -> tuple[type[Exception], ...]:
     return (BrokenProcessPool, TerminatedWorkerError, *([distributed.KilledWorker] if distributed else []))
 
 
-def train_all(missing: list[dict], options: argparse.Namespace, folder: Path, say) -> list[str]:
+def train_all(
+    missing: list[dict], options: argparse.Namespace, folder: Path, say, restarted: bool = False
+) -> list[str]:
     """Train these runs in parallel and store each as it arrives. Returns a sentence for each run that failed.
 
     A worker that dies takes the pool with it. Those in flight are then tried again alone, so that the one that dies is
@@ -192,7 +202,7 @@ def train_all(missing: list[dict], options: argparse.Namespace, folder: Path, sa
                 waiting.remove(settings)
             else:
                 in_flight.append(settings)
-                yield joblib.delayed(train_one)(settings, options.dry_run)
+                yield joblib.delayed(train_one)(settings, options.dry_run, restarted)
 
     def arrived(settings: dict, result: store.Result | str) -> None:
         waiting.remove(settings)

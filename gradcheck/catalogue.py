@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gradcheck.check_together import ratio
 from gradcheck.mistakes_layers import WRONG_LAYERS, Mistake, wrong_constants
 from gradcheck.mistakes_losses import WRONG_LOSSES
 from gradcheck.reference import relative_error
@@ -57,6 +58,12 @@ ANY = (
     Mistake("transposed", "it is transposed", lambda c: c.true.T),
     Mistake("grad-left-out", "grad_output is left out of the chain rule", lambda c: c.true / c.g),
     Mistake("batch-sum", "it is summed over the batch: a row for each sample is needed", lambda c: c.true.sum(axis=0)),
+    *(
+        Mistake("grad-clipped", f"grad_output is clipped to ±{limit:g} first", clipped)
+        for limit in (1.0, 0.5, 2.0, 0.1, 3.0)
+        for clipped in [lambda c, limit=limit: c.of_grad(np.clip(c.g, -limit, limit))]
+    ),
+    Mistake("truncated", "the input is kept as integers: digits are lost", lambda c: c.of_input(np.trunc(c.x))),
     Mistake("passed-on", "backward hands on grad_output as it came", lambda c: c.g),
 )
 
@@ -103,18 +110,14 @@ def diagnose(value: str, theirs: np.ndarray, case, tolerance: float) -> Diagnosi
             found = named(theirs / factor(case), [*own, *ANY[1:]], case, tolerance)
             if found:
                 return Diagnosis(found.key, f"{found.message}; and {message}")
+    limit = float(np.abs(theirs).max(initial=0.0))
+    if is_gradient and (np.abs(theirs) == limit).sum() > 1 and agree(theirs, case.true.clip(-limit, limit), tolerance):
+        each = f"each sample's is clipped to ±{limit * case.n:g}" if hasattr(case, "o") else ""
+        return Diagnosis("result-clipped", each or f"it is clipped to ±{limit:g}")
     constants = wrong_constants(value, theirs, case) if value.startswith("Gelu.") else None
     return Diagnosis("gelu-constants", constants) if constants else _constant(theirs, case, tolerance)
 
 
 def _constant(theirs: np.ndarray, case, tolerance: float) -> Diagnosis | None:
-    true = case.true
-    if theirs.shape != true.shape or not np.isfinite(theirs).all():
-        return None
-    usable = np.isfinite(true)
-    if not np.any(true[usable]):
-        return None
-    factor = float((theirs[usable] * true[usable]).sum() / (true[usable] ** 2).sum())
-    if abs(factor) > 1e-6 and agree(theirs, factor * true, tolerance):
-        return Diagnosis("constant-factor", f"it is {factor:.6g} times the right one")
-    return None
+    factor = ratio(theirs, case.true, tolerance)
+    return Diagnosis("constant-factor", f"it is {factor:.6g} times the right one") if factor else None

@@ -8,7 +8,8 @@ import numpy as np
 
 from gradcheck import definitions
 from gradcheck.catalogue import Diagnosis, diagnose, named
-from gradcheck.check_batches import check_other_batches
+from gradcheck.check_batches import check_other_batches, report_setting
+from gradcheck.check_together import ratio
 from gradcheck.mistakes_layers import OTHER_FORMS
 from gradcheck.reference import (
     ACTIVATIONS,
@@ -20,6 +21,7 @@ from gradcheck.reference import (
     is_coarse,
     points,
     relative_error,
+    relative_errors,
 )
 from gradcheck.report_rows import NotWritten, Row, Unusable, first_difference, numbers, pair
 from gradcheck.source import line_of
@@ -46,8 +48,11 @@ class Check(SimpleNamespace):
     """One class under test: row, name, make, layer (Wrapped), cls, right (its definition or None), coarse."""
 
 
-def check_activation(row: Row, make: Callable, name: str) -> None:
-    """make() -> a layer that works on (N, features) and keeps their shape, called `name` by the assignment."""
+def check_activation(row: Row, make: Callable, name: str, settings: dict | None = None) -> None:
+    """make() -> a layer that works on (N, features) and keeps their shape, called `name` by the assignment.
+
+    settings: argument of the constructor -> what makes a layer with another value of it.
+    """
     right = ACTIVATIONS.get(name, (definitions.LAYERS.get(name),))[0]
     check = Check(row=row, name=name, make=make, right=right, elementwise=name != "Softmax")
     with row.stage("gradient"):
@@ -63,6 +68,20 @@ def check_activation(row: Row, make: Callable, name: str) -> None:
         check_float32(row, Wrapped(make, row), x, g)
     with row.stage("arguments"):
         check_own_arrays(row, Wrapped(make, row), x, g)
+    with row.stage("gradient"):
+        _check_settings(check, settings or {}, x, g)
+
+
+def _check_settings(check: Check, settings: dict[str, Callable], x: np.ndarray, g: np.ndarray) -> None:
+    """With another slope (alpha, ...) forward is another, and backward still its derivative."""
+    default = check.layer.array("forward", x)
+    for argument, make in settings.items():
+        if not (check.coarse or check.row.has("wrong")):
+            layer = Wrapped(make, check.row)
+            true = central_differences(lambda at, layer=layer: float((layer.array("forward", at) * g).sum()), x, 1e-5)
+            output, theirs = layer.array("forward", x), layer.array("backward", g)
+            same = np.array_equal(output, default)
+            report_setting(check.row, check.cls, argument, same, relative_error(theirs, true) < 1e-4)
 
 
 def _check_gradient(check: Check) -> None:
@@ -88,46 +107,61 @@ def _check_gradient(check: Check) -> None:
     with_old = layer.array("backward", before_g)
     layer.array("forward", x)
     theirs = layer.array("backward", g)
-    if check.right is not None:
-        slope = _definition_gradient(check)
-        if check.coarse and fits:
-            case.true, tolerance = slope(x, g), SINGLE
-        case.before, case.with_old_input = slope(before_x, before_g), slope(before_x, g)
-        case.sum = case.before + case.true
+    slope = _definition_gradient(check)
+    if check.coarse and check.right is not None and fits:
+        case.true, tolerance = slope(x, g), SINGLE
+    case.before, case.with_old_input = slope(before_x, before_g), slope(before_x, g)
+    case.sum = case.before + case.true
+    case.of_grad, case.of_input = lambda other: slope(x, other), lambda other: slope(other, g)
     if np.isnan(case.true).mean() > 0.5 and row.has("wrong", "agreement"):
         return  # forward is wrong, and has been said to be
     expect_slopes(case.true)
     row.error = relative_error(theirs, case.true)
     if row.error <= tolerance:
         _check_next_batch(check, [(before_x, before_g), (x, g)], [[with_old], [theirs]], tolerance)
-    elif check.right is not None and not fits and relative_error(theirs, slope(x, g)) <= tolerance:
-        row.columns["gradient"] = "wrong"  # backward is as defined: the fault is forward's
+        with row.stage("finite"):
+            if not row.has("wrong", "gradient"):
+                _check_far(check)
+    elif fits or not _is_forwards_fault(check, output, theirs, case, tolerance):
+        found = _diagnose(check, total, output, theirs, case, tolerance)
+        _report(check, "backward", found, theirs, case, tolerance)
+
+
+def _is_forwards_fault(check: Check, output: np.ndarray, theirs: np.ndarray, case, tolerance: float) -> bool:
+    """Whether backward is as it should be, and disagrees because forward is not."""
+    row, x = check.row, case.x
+    if relative_error(theirs, case.of_input(x)) <= tolerance:
         if not row.has("wrong", "agreement"):
             evidence = first_difference("forward", output, check.right(x), lambda i: f"x = {x[i]:g}", tolerance)
             row.findings[:] = [finding for finding in row.findings if finding.mistake != "other-formula"]
             message = f"forward is not {check.name}: backward is the derivative of {check.name}, not of forward"
-            row.wrong("agreement", message, where=line_of(cls, "forward"), evidence=evidence)
-    else:
-        found = _diagnose(check, output, theirs, case, tolerance)
-        if found is None or found.key in ("constant-factor", "gelu-constants"):
-            found = difference_quotient(total, x, theirs, case.true) or found
-        _report(check, "backward", found, theirs, case, tolerance)
+            row.wrong("agreement", message, where=line_of(check.cls, "forward"), evidence=evidence)
+    # y (1 - y) of a y that forward got wrong
+    elif check.name != "Sigmoid" or relative_error(theirs, case.g * output * (1 - output)) > tolerance:
+        return False
+    row.columns["gradient"] = "wrong"
+    return True
 
 
-def _diagnose(check: Check, output: np.ndarray, theirs: np.ndarray, case, tolerance: float) -> Diagnosis | None:
+def _diagnose(check: Check, total: Callable, output: np.ndarray, theirs: np.ndarray, case, tolerance: float):
     """What is wrong with backward; forward's rounded constants must not hide it."""
     rounded = relative_error(output, check.right(case.x)) if check.right is not None else 0.0
     found = diagnose(f"{check.name}.grad_input", theirs, case, tolerance)
     if (found is None or found.key == "constant-factor") and tolerance < rounded < ROUNDED_MUCH:
         found = diagnose(f"{check.name}.grad_input", theirs, case, 20 * rounded) or found
+    if found is None or found.key in ("constant-factor", "gelu-constants"):
+        found = difference_quotient(total, case.x, theirs, case.true) or found
+    if found is None and check.elementwise and check.row.error > ROUNDED_MUCH:
+        found = _in_one_region(case.x, theirs, case.true, tolerance)
     return found
 
 
 def _definition_gradient(check: Check) -> Callable:
-    """(x, grad_output) -> the gradient that belongs to the definition of this class."""
+    """(x, grad_output) -> the gradient that belongs to the definition of this class, to its forward if it has none."""
     if check.name in ACTIVATIONS:
         return lambda x, g: g * ACTIVATIONS[check.name][1](x)
-    return lambda x, g: central_differences(lambda at: float((check.right(at) * g).sum()), x, 1e-5)
+    value = check.right or (lambda x: check.layer.array("forward", x))
+    return lambda x, g: central_differences(lambda at: float((value(at) * g).sum()), x, 1e-5)
 
 
 def _check_value(check: Check, output: np.ndarray, case, tolerance: float) -> bool:
@@ -155,7 +189,8 @@ def _check_value(check: Check, output: np.ndarray, case, tolerance: float) -> bo
         message = f"forward is {output[~np.isfinite(output)][0]} at ordinary inputs"
         row.wrong("agreement", message, mistake="not-finite", where=where)
     elif known:
-        row.remark("agreement", known[1], mistake=known[0], where=where)
+        kind = "wrong" if known[0] == "wrong-axis" else "remark"
+        row.add(kind, "agreement", known[1], mistake=known[0], where=where)
     else:
         at = tuple(np.argwhere(np.abs(output - expected) > 1e-6 * np.abs(expected))[0])
         inputs = f"x = {case.x[at]:g}" if check.elementwise else f"x = {numbers(case.x[at[0]])}"
@@ -205,9 +240,73 @@ def _check_next_batch(check: Check, batches: list, backwards: list, tolerance: f
         output = [layer.array("forward", given[0])] if forward else []
         return [layer.array("backward", given[1]), *output]
 
-    small = tuple(array[:2] for array in batches[0])
     new = lambda: Wrapped(check.make, check.row)  # noqa: E731
-    check_other_batches(check.row, new, run, [*batches, small], backwards, tolerance)
+
+    def slope(x: np.ndarray, g: np.ndarray) -> np.ndarray:
+        layer = new()
+        if check.coarse and check.right is None:  # nothing better to compare with than a new layer's
+            return run(layer, (x, g))[0]
+        if check.coarse:
+            return _definition_gradient(check)(x, g)
+        return central_differences(lambda at: float((layer.array("forward", at) * g).sum()), x, 1e-5)
+
+    small = [tuple(array[2 : 2 + n] for array in batches[1]) for n in ((2, 1) if check.right else (2,))]
+    true = [*backwards, *([slope(*batch)] for batch in small)]
+    check_other_batches(check.row, new, run, [*batches, *small], true, tolerance)
+
+
+CLIPPED = "grad_output is clipped in backward: a large one gives too small a gradient"
+
+
+def _check_far(check: Check) -> None:
+    """backward is right at ordinary inputs: is it also where another branch of a formula may begin?"""
+    row, layer, g = check.row, Wrapped(check.make, check.row), points(2, N, IN)
+    backwards = []
+    for scale in (1.0, 1000.0):
+        layer.array("forward", points(1, N, IN))
+        backwards.append(layer.array("backward", scale * g) / scale)
+    if relative_error(*backwards) > 1e-3:
+        row.unsafe("finite", CLIPPED, mistake="grad-clipped", where=line_of(check.cls, "backward"))
+    for far in (8.0, 50.0, 1000.0):
+        x = far * np.resize([1.0, -1.0, 0.8, -0.8, -0.6, 0.6, 0.9], (N, IN))
+        total = lambda at: float((layer.array("forward", at) * g).sum())  # noqa: E731
+        size = abs(total(x))
+        theirs = layer.array("backward", g)
+        true = [] if check.coarse else [central_differences(total, x, 1e-5)]
+        true += [] if check.right is None else [_definition_gradient(check)(x, g)]
+        # inf - inf is no slope; what is not finite is the business of _check_finite.
+        wrong = np.isfinite(theirs) & (len(true) > 0)
+        for slopes in true:
+            wrong &= np.abs(theirs - slopes) > 1e-3 * np.maximum(1, np.abs(slopes)) + 1e-10 * size
+        if wrong.any():
+            at = tuple(np.argwhere(wrong)[0])
+            evidence = f"grad_input is {pair(theirs[at], true[-1][at])}, at x = {x[at]:g}, grad_output = {g[at]:g}"
+            row.error = max(row.error, relative_error(theirs[at], true[-1][at]))
+            message = f"backward is wrong at large inputs, such as {x[at]:g}"
+            row.wrong("gradient", message, mistake="far", where=line_of(check.cls, "backward"), evidence=evidence)
+            return
+
+
+def _in_one_region(x: np.ndarray, theirs: np.ndarray, true: np.ndarray, tolerance: float) -> Diagnosis | None:
+    """A derivative that is wrong on one side of some x only: which, and by what factor."""
+    if theirs.shape != true.shape or not np.isfinite(theirs).all():
+        return None
+    bad = relative_errors(theirs, true) > tolerance
+    good = ~bad & np.isfinite(true)
+    low, high = x[bad].min(), x[bad].max()
+    below, above = x[good & (x < low)], x[good & (x > high)]
+    if below.size + above.size < max(good.sum(), 1):
+        return None
+    edges = [(below.max(initial=-np.inf), low, "x > {:g}"), (high, above.min(initial=np.inf), "x < {:g}")]
+    where = " and ".join(
+        words.format(next((bend for bend in (0, 3, -3, 1, -1, 6) if one <= bend <= two), round((one + two) / 2, 1)))
+        for one, two, words in edges
+        if np.isfinite([one, two]).all()
+    )
+    factor = None if bad.sum() < 3 else ratio(theirs[bad], true[bad]) if theirs[bad].any() else 0
+    words = {None: "", -1: "it has the opposite sign", 0: "it is 0"}
+    what = words.get(factor and round(factor, 6), f"it is {factor or 0:.6g} times the right one")
+    return Diagnosis("region", f"{what} only where {where}".strip())
 
 
 STABLE = {
@@ -289,7 +388,7 @@ def check_own_arrays(row: Row, layer: Wrapped, x: np.ndarray, g: np.ndarray) -> 
         row.remark("arguments", "forward writes into the array that it returned before", mistake="output-overwritten")
 
 
-def check_extra(row: Row, make: Callable) -> None:
+def check_extra(row: Row, make: Callable, settings: dict) -> None:
     """A layer that the assignment of no year knows: only that backward fits its own forward."""
     trial, trouble = Row("trial"), None
     with trial.stage("gradient"):
@@ -303,7 +402,7 @@ def check_extra(row: Row, make: Callable) -> None:
     if first and first.kind == "wrong" and first.mistake != "return-missing":
         trouble = first.message
     if trouble is None:
-        check_activation(row, make, row.name)
+        check_activation(row, make, row.name, settings)
         if row.error is not None:
             row.note("use", NO_DEFINITION.format(row.name), mistake="no-definition")
         return

@@ -7,39 +7,70 @@ import numpy as np
 from gradcheck.errors import describe
 from gradcheck.reference import relative_error
 from gradcheck.report_rows import Row
+from gradcheck.source import line_of
 
 SHARED = "two layers share what {} saved (class attribute or global): keep it in self"
 
 
 def check_other_batches(row: Row, new: Callable, run: Callable, batches: list, true: list, tolerance: float) -> None:
-    """new() -> a layer; run(layer, batch) -> its results; batches and their true results: one, another, a small one.
-
-    The layer itself computes what is true where the caller has no formula: from a first batch of its own.
-    """
+    """new() -> a layer; run(layer, batch) -> its results; batches and their true results: one, another, small ones."""
     layer = new()
     differ = [not _same(run(layer, batch), right, tolerance) for batch, right in zip(batches[:2], true)]
     if any(differ):
         row.wrong("gradient", "the first backward of a new layer differs from later ones", mistake="stale")
         return
     one, two = new(), new()
-    _half(one, batches[0])
-    _half(two, batches[1])
+    one.array("forward", batches[0][0])
+    two.array("forward", batches[1][0])
     if not _same(run(one, batches[0], forward=False), true[0], tolerance):
-        row.wrong("gradient", SHARED.format("forward"), mistake="shared")
+        where = line_of(layer.cls, "backward")
+        row.wrong("gradient", SHARED.format("forward"), mistake="shared", where=where)
         return
+    for batch, right in zip(batches[2:], true[2:]):
+        if not _check_small(row, layer, new, run, batch, right):
+            return
+
+
+def _check_small(row: Row, layer, new: Callable, run: Callable, batch: tuple, true: list) -> bool:
+    size = f"a batch of {len(batch[0])} sample{'s' * (len(batch[0]) > 1)}"
     try:
-        small = run(layer, batches[2])
+        if _near(run(layer, batch), true):
+            return True
     except Exception as error:
         message, where = describe(error)
-        row.wrong("gradient", f"a second, smaller batch {message}", mistake="fixed-batch", where=where)
-        return
-    if not _same(small, true[2] if len(true) > 2 else run(new(), batches[2]), tolerance):
-        row.wrong("gradient", "it is wrong when the last batch is smaller than the ones before", mistake="stale")
+        row.wrong("gradient", f"{size} after a larger one {message}", mistake="fixed-batch", where=where)
+        return False
+    where = line_of(layer.cls, "backward")
+    try:
+        alone = run(new(), batch)
+    except Exception:
+        alone = true
+    if _near(alone, true):
+        message = "it is wrong when the last batch is smaller than the ones before"
+        row.wrong("gradient", message, mistake="stale", where=where)
+    else:
+        message = f"it is wrong for {size}: are rows and columns exchanged, or is an axis lost?"
+        row.wrong("gradient", message, mistake="few-samples", where=where)
+    return False
 
 
-def _half(layer, batch) -> None:
-    layer.array("forward", batch[0])
+def _near(theirs: list[np.ndarray], true: list[np.ndarray]) -> bool:
+    """As _same, within what differences can tell where a layer has normalised two samples; NaN is a kink."""
+    return all(
+        one.shape == other.shape and not (np.abs(one - other) > 1e-4 * np.maximum(1, np.abs(other))).any()
+        for one, other in zip(theirs, true)
+    )
 
 
 def _same(theirs: list[np.ndarray], true: list[np.ndarray], tolerance: float) -> bool:
     return all(relative_error(*pair) <= tolerance for pair in zip(theirs, true))
+
+
+def report_setting(row: Row, cls: type, argument: str, same: bool, fits: bool) -> None:
+    """What another value of a constructor's argument does: same: nothing; fits: backward follows forward."""
+    if same:
+        message = f"the argument {argument} changes nothing: its default is written as a number"
+        row.wrong("agreement", message, mistake="argument-unused", where=line_of(cls, "forward"))
+    elif not fits:
+        message = f"backward is wrong with another {argument}: a number is written where {argument} belongs"
+        row.wrong("gradient", message, mistake="argument-unused", where=line_of(cls, "backward"))

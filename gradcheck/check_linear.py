@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from gradcheck.catalogue import diagnose
+from gradcheck.catalogue import Diagnosis, diagnose
 from gradcheck.check_activation import COARSE, FINE, SINGLE, check_float32, check_own_arrays, is_wide
 from gradcheck.check_batches import check_other_batches
 from gradcheck.check_step import check_step
@@ -13,7 +13,7 @@ from gradcheck.check_together import ratio
 from gradcheck.reference import IN, OUT, N, central_differences, is_coarse, points, relative_error
 from gradcheck.report_rows import NotWritten, Row, Unusable, first_difference, numbers
 from gradcheck.source import is_stub, line_of
-from gradcheck.wrapped import LinearAdapter
+from gradcheck.wrapped import LinearAdapter, spelled
 
 
 class LinearCheck:
@@ -76,7 +76,7 @@ def _check_gradients(check: LinearCheck, layer: LinearAdapter, x: np.ndarray, g:
             theirs[name] = layer.get(name)
         except Unusable as error:
             row.wrong("gradient", f"backward leaves no {name}: {error}", mistake="zero")
-    shape = np.shape(layer.subject.grad_b) if "grad_b" in theirs else ()
+    shape = np.shape(getattr(layer.subject, spelled(layer.subject, "grad_b"))) if "grad_b" in theirs else ()
     if theirs.get("grad_b", b).shape == b.shape and shape == (1, OUT) and layer.parameters["b"] == (OUT,):
         message = f"grad_b has shape {shape}, b {b.shape}: keepdims; b becomes {shape} at the first update"
         row.remark("agreement", message, mistake="bias-shape", where=line_of(cls, "backward", "grad_b"))
@@ -89,8 +89,9 @@ def _check_gradients(check: LinearCheck, layer: LinearAdapter, x: np.ndarray, g:
         # Where parameters cannot be moved from outside, the formula has to do.
         case.true = right[name] if not np.any(true[name]) else true[name]
         case.before, case.with_old_input = earlier[name], before_x.T @ g
+        case.of_grad = lambda other, name=name: _formulas(x, other, W)[name]
         _check_gradient(check, name, value, case, tolerance)
-    if not row.has("wrong"):
+    if not row.has("wrong", "gradient") and not row.has("wrong", "agreement"):
         _check_batches(check, W, b, tolerance)
 
 
@@ -108,6 +109,8 @@ def _check_gradient(check: LinearCheck, name: str, theirs: np.ndarray, given, to
     if name != "grad_W":
         del case.with_old_input
     found = diagnose(f"Linear.{name}", theirs, case, tolerance)
+    if found is None and name == "grad_W" and (decay := ratio(theirs - case.true, case.W)):
+        found = Diagnosis("with-decay", f"{decay:.4g} W is added to it: weight decay is update's")
     evidence = first_difference(name, theirs, case.true, _linear_inputs(name, case), tolerance)
     where = line_of(check.cls, "backward", None if name == "grad_input" else name)
     check.row.report("gradient", name, found, where, evidence)
@@ -163,7 +166,7 @@ def _check_batches(check: LinearCheck, W: np.ndarray, b: np.ndarray, tolerance: 
         return [layer.array("backward", given[1]), layer.get("grad_W"), layer.get("grad_b"), *output]
 
     batches = [(points(3, N, IN), points(4, N, OUT)), (points(1, N, IN), points(2, N, OUT))]
-    batches.append((points(3, 2, IN), points(4, 2, OUT)))
+    batches += [(points(3, n, IN), points(4, n, OUT)) for n in (2, 1)]
     true = [[*_formulas(x, g, W).values(), x @ W + b] for x, g in batches]
     check_other_batches(check.row, check.new, run, batches, true, max(tolerance, 1e-6))
 
@@ -174,10 +177,17 @@ def _check_use(check: LinearCheck, x: np.ndarray, g: np.ndarray) -> None:
     with row.stage("finite"):
         layer = check.new()
         edges = np.where(np.arange(N * IN).reshape(N, IN) % 3 == 0, -1000.0, 1000.0)
-        output = layer.array("forward", edges)
-        if not (np.isfinite(output).all() and np.isfinite(layer.array("backward", 1000 * np.sign(g))).all()):
-            where = line_of(check.cls, "forward")
-            row.unsafe("finite", "not finite at inputs of ±1000", mistake="not-finite", where=where)
+        W, b, g = layer.get("W").astype(float), layer.get("b").astype(float), 1000 * np.sign(g)
+        true = {"forward": edges @ W + b} | _formulas(edges, g, W)
+        theirs = {"forward": layer.array("forward", edges), "grad_input": layer.array("backward", g)}
+        theirs |= {name: layer.get(name) for name in ("grad_W", "grad_b")}
+        for name, value in theirs.items():
+            where = line_of(check.cls, "forward" if name == "forward" else "backward")
+            if not np.isfinite(value).all():
+                row.unsafe("finite", f"{name} is not finite at inputs of ±1000", mistake="not-finite", where=where)
+            elif not row.has("wrong") and relative_error(value, true[name]) > 1e-3:
+                message = f"{name} is wrong where inputs and grad_output are ±1000: is something clipped?"
+                row.unsafe("finite", message, mistake="clipped", where=where)
     with row.stage("float32"):
         _check_linear_float32(check, x, g)
     with row.stage("arguments"):
@@ -301,7 +311,7 @@ def _check_linear_step(check: LinearCheck, x: np.ndarray, g: np.ndarray) -> None
 
 def _check_start(row: Row, make: Callable) -> None:
     """The initial weights: as random as init_std (0.1) says, and not the same in two layers. 7 sigma is no accident."""
-    one, two = (np.array(make(40, 30).W, float) for _ in range(2))
+    one, two = (np.array(getattr(layer, spelled(layer, "W")), float) for layer in (make(40, 30), make(40, 30)))
     deviation, mean = float(one.std()), float(one.mean())
     if not one.any():
         row.remark("start", "W starts at zero although init_std is not: all hidden units stay alike", mistake="w-zero")

@@ -5,8 +5,9 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from gradcheck.catalogue import diagnose
+from gradcheck.catalogue import Diagnosis, diagnose
 from gradcheck.check_activation import COARSE, FINE, NO_DEFINITION, SINGLE, difference_quotient, expect_slopes
+from gradcheck.check_batches import report_setting
 from gradcheck.check_together import ratio
 from gradcheck.definitions import LOSSES, match_loss
 from gradcheck.errors import describe
@@ -21,10 +22,20 @@ from gradcheck.loss_conventions import (
     report_shape,
     wants_labels,
 )
-from gradcheck.mistakes_losses import SCALES
-from gradcheck.reference import central_differences, is_coarse, loss_gradient, loss_value, relative_error, softmax
-from gradcheck.report_rows import NotWritten, Row, Unusable, first_difference, numbers
+from gradcheck.mistakes_losses import KNOWN_VARIANTS, SCALES
+from gradcheck.reference import (
+    central_differences,
+    is_coarse,
+    loss_gradient,
+    loss_value,
+    relative_error,
+    relative_errors,
+    softmax,
+)
+from gradcheck.report_rows import NotWritten, Row, Unusable, first_difference, numbers, pair
 from gradcheck.source import is_stub, line_of
+
+TALL = (12, 10)  # more samples than columns
 
 
 class LossCheck(SimpleNamespace):
@@ -33,7 +44,7 @@ class LossCheck(SimpleNamespace):
     def scale(self) -> float:
         """What forward is multiplied by, against the mean."""
         found = self.form or self.match
-        return found.factor(*self.o.shape) if found else 1.0
+        return (found.factor(*self.o.shape) if found else 1.0) * (len(self.o) if self.of_sum else 1)
 
     def gradient(self) -> np.ndarray:
         """The gradient of the definition, as a mean."""
@@ -42,10 +53,13 @@ class LossCheck(SimpleNamespace):
         return loss_gradient(self.name, self.o, self.t, self.form.margin if self.form else 5.0)
 
 
-def check_loss(row: Row, make: Callable, name: str, columns_elsewhere: bool | None = None) -> None:
+def check_loss(
+    row: Row, make: Callable, name: str, columns_elsewhere: bool | None = None, settings: dict | None = None
+) -> None:
     """name: what the assignment calls it; another name: backward is held against its own forward alone.
 
     columns_elsewhere: whether the layers of the same submission keep samples in columns, None if that is not known.
+    settings: argument of the constructor -> what makes an object with another value of it.
     """
     check = LossCheck(row=row, make=make, name=name, known=name in SPREAD, form=None)
     check.match, check.probabilities, check.of_sum = None, False, False
@@ -59,7 +73,7 @@ def check_loss(row: Row, make: Callable, name: str, columns_elsewhere: bool | No
     if not usable:
         return
     with row.stage("gradient"):
-        if not hasattr(check.cls, "backward") or is_stub(check.cls.backward):
+        if not check.loss.gives_both and (not hasattr(check.cls, "backward") or is_stub(check.cls.backward)):
             raise NotWritten("backward")
         _check_gradient(check)
     if row.error is None:
@@ -80,6 +94,10 @@ def check_loss(row: Row, make: Callable, name: str, columns_elsewhere: bool | No
             row.note("float32", message, mistake="float32-lost")
     with row.stage("arguments"):
         _check_stateless(check)
+    with row.stage("agreement"):
+        for argument, other in (settings or {}).items():
+            if not (check.coarse or row.has("wrong")):
+                _check_setting(check, argument, other)
 
 
 def _find_form(check: LossCheck, columns_elsewhere: bool | None) -> bool:
@@ -90,9 +108,9 @@ def _find_form(check: LossCheck, columns_elsewhere: bool | None) -> bool:
     except (NotWritten, Unusable):
         raise
     except Exception:
-        if wants_labels(row, loss, check.name):
-            return False
-        raise
+        if not wants_labels(row, loss, check.name):
+            raise
+        first = loss.value(o, t)
     if np.isfinite(first) and _keeps_earlier_batches(loss, o, t, first):
         message = "forward differs from call to call for the same batch: it keeps something from earlier batches"
         row.wrong("agreement", message, mistake="differs", where=line_of(check.cls, "forward"))
@@ -110,7 +128,7 @@ def _find_other_value(check: LossCheck, _) -> bool:
         first = loss.value(check.o, check.t)
     except (ValueError, TypeError, IndexError, KeyError, Unusable) as error:
         if right and not isinstance(error, Unusable) and wants_labels(row, loss, name, right):
-            return False
+            return _find_other_value(check, None)
         if name in LOSSES or getattr(error, "more", {}).get("mistake") == "return-missing":
             raise
         row.verdict, message = "not checked", describe(error)[0] if not isinstance(error, Unusable) else str(error)
@@ -149,8 +167,11 @@ def _find_other_value(check: LossCheck, _) -> bool:
 
 def _keeps_earlier_batches(loss: Reduced, o: np.ndarray, t: np.ndarray, first: float) -> bool:
     """Whether forward of a batch is another number after a forward of another batch."""
+    fresh = Reduced(loss.make, Row("trial"), loss.columns)
+    fresh.labels, fresh.mean = loss.labels, loss.mean
     try:
-        loss.value(0.5 * o, t)
+        if abs(loss.value(0.5 * o, t) - fresh.value(0.5 * o, t)) > 1e-9 * abs(first):
+            return True
         return abs(loss.value(o, t) - first) > 1e-9 * abs(first)
     except Unusable:
         return False
@@ -162,7 +183,7 @@ def _check_gradient(check: LossCheck) -> None:
     total = lambda at: loss.value(at, t)  # noqa: E731
     loss.value(o, t)
     theirs = loss.array("backward", o, t)
-    coarse = is_coarse(total, o)
+    check.coarse = coarse = is_coarse(total, o)
     step, tolerance = COARSE if coarse else FINE
     true = central_differences(total, o, step)
     if np.isnan(true).any() and row.has("wrong", "agreement"):
@@ -179,10 +200,15 @@ def _check_gradient(check: LossCheck) -> None:
     row.hints["ratio"] = (factor * (len(o) if is_sum else 1), len(o)) if factor else None
     row.error = relative_error(theirs, true)
     if row.error <= tolerance:
-        _check_far(check)
+        with row.stage("finite"):
+            _check_far(check)
         return
     if check.known and not (form and form.convention) and relative_error(theirs, check.gradient()) <= tolerance:
         row.columns["gradient"] = "wrong"  # backward is that of the definition: the fault is forward's
+        if not row.has("wrong", "agreement"):
+            variant = next((f for f in row.findings if f.mistake in KNOWN_VARIANTS), None)
+            message = "forward and backward disagree: backward is that of the assignment's loss, forward another"
+            row.wrong("agreement", message, mistake="other-loss", where=variant and variant.where)
         return
     if (form or check.match) and relative_error(theirs, check.scale() * check.gradient()) <= tolerance:
         # backward is that of the definition: does forward have an epsilon in its logarithm?
@@ -218,6 +244,9 @@ def _report_per_sample(check: LossCheck, theirs: np.ndarray, true: np.ndarray, t
     of_sum = of_sum or (
         check.known and check.form and relative_error(theirs, n * check.scale() * check.gradient()) < 1e-3
     )
+    if not of_sum and relative_error(theirs, true) > tolerance:  # a wrong one: of which is it the smaller mistake?
+        found = diagnose(f"{check.name}.grad_input", theirs / check.scale(), _case(check, true), tolerance)
+        of_sum = found is None or "1/N" in found.message
     which = "backward is the derivative of their sum" if of_sum else "backward is that of their mean"
     message = f"other convention: one loss per sample, not their mean; {which}"
     where = line_of(check.cls, "forward")
@@ -226,17 +255,27 @@ def _report_per_sample(check: LossCheck, theirs: np.ndarray, true: np.ndarray, t
     return n * true if of_sum else true
 
 
-def _report_gradient(check: LossCheck, theirs: np.ndarray, true: np.ndarray, total: Callable, tolerance: float) -> None:
-    """backward is wrong. In units of the definition, where forward is that: the catalogue knows the mean."""
-    row, form, (n, k) = check.row, check.form, check.o.shape
+def _case(check: LossCheck, true: np.ndarray) -> SimpleNamespace:
+    """What the catalogue computes with, in units of the definition where forward is that: it knows the mean."""
+    form, (n, k) = check.form, check.o.shape
     base = check.gradient() if (form and form.convention) or check.match else true / check.scale()
-    case = SimpleNamespace(o=check.o, t=check.t, n=n, k=k, margin=form.margin if form else 5.0, true=base)
-    case.p = softmax(check.o)
+    margin = form.margin if form else 5.0
+    case = SimpleNamespace(o=check.o, t=check.t, n=n, k=k, margin=margin, true=base, p=softmax(check.o))
+    parameters = {"gamma": 2.0, "weights": 1.0} | getattr(check.match and check.match.total, "keywords", {})
+    return SimpleNamespace(**vars(case), **parameters)
+
+
+def _report_gradient(check: LossCheck, theirs: np.ndarray, true: np.ndarray, total: Callable, tolerance: float) -> None:
+    """backward is wrong: how."""
+    row, form, (n, k) = check.row, check.form, check.o.shape
+    case = _case(check, true)
     found = diagnose(f"{check.name}.grad_input", theirs / check.scale(), case, tolerance)
     if found is None or found.key == "constant-factor":
         found = difference_quotient(total, check.o, theirs, true) or found
     if found is None and check.loss.holds != PER_SAMPLE and form and form.epsilon:
         found = diagnose(f"{check.name}.grad_input", theirs, SimpleNamespace(**vars(case) | {"true": true}), tolerance)
+    if found is None and theirs.shape == true.shape:
+        found = _in_one_place(theirs, true, check.t, tolerance)
     message = "backward is wrong" + (f": {found.message}" if found else "")
     if form and form.key != "mean":
         expected = check.gradient()
@@ -253,32 +292,83 @@ def _report_gradient(check: LossCheck, theirs: np.ndarray, true: np.ndarray, tot
     row.wrong("gradient", message, mistake=found.key if found else None, where=where, evidence=evidence)
 
 
+def _in_one_place(theirs: np.ndarray, true: np.ndarray, t: np.ndarray, tolerance: float) -> Diagnosis | None:
+    """Which columns or samples a wrong gradient is wrong in, where the others are right."""
+    bad = relative_errors(theirs, true) > tolerance
+    rows, columns = (np.flatnonzero(bad.any(axis=axis)) for axis in (1, 0))
+    if not bad[t == 0].any():
+        return Diagnosis("one-place", "only in the target's column")
+    if not bad[t == 1].any():
+        return Diagnosis("one-place", "in all columns but the target's")
+    if len(rows) < len(t):
+        return Diagnosis("one-place", f"only in some samples, the first of them number {rows[0] + 1} of {len(t)}")
+    bad &= t == 0
+    columns = np.flatnonzero(bad.any(axis=0))
+    if len(columns) == 1:
+        return Diagnosis("one-place", f"only in column {columns[0]} and that of the target")
+    return None
+
+
 def _same(theirs: np.ndarray, other: np.ndarray, tolerance: float) -> bool:
     return theirs.shape == other.shape and relative_error(theirs, other) <= tolerance
 
 
 def _check_far(check: LossCheck) -> None:
-    """Where the loss is large but harmless (60 per sample), loss and gradient must still belong together."""
-    row, loss, name, form = check.row, check.loss, check.name, check.form
-    if name != "SoftmaxCrossEntropyLoss" or form is None or loss.holds:
-        return
-    o, t = np.zeros((2, 10)), np.zeros((2, 10))
-    o[0, :3], o[1, :3] = (-30.0, 30.0, 0.0), (2.0, -28.0, 32.0)
-    t[0, 0] = t[1, 1] = 1.0
-    theirs, true = loss.value(o, t), form.factor(*o.shape) * loss_value(name, o, t)
-    if not np.isfinite(theirs) or abs(theirs - true) <= 1e-4 * abs(true):
-        return
-    row.findings[:] = [finding for finding in row.findings if finding.mistake != "epsilon"]
-    per_sample = theirs / form.factor(*o.shape)
-    grad = loss.array("backward", o, t)
-    slope = central_differences(lambda at: loss.value(at, t), o, 1e-4)
-    follows = relative_error(grad, slope) <= 1e-3
-    what = f"{form.epsilon:g} is added in the logarithm" if form.epsilon else "probabilities are clipped"
-    message = f"{what}: a loss of 60 is {per_sample:.3g}" + (
-        ", and its gradient 0" if follows else ", and backward is not the derivative of that"
-    )
-    where = line_of(check.cls, "forward")
-    row.unsafe("agreement", f"{message}; log-sum-exp needs neither", mistake="clipped", where=where)
+    """More samples than columns, and outputs far out: is forward still its loss, and backward the derivative of it?"""
+    o, t = batch(check.name, TALL, 5)
+    far = [(softmax(0.3 * o), t)] if check.probabilities else [(o, t)]
+    far_o, far_t = np.zeros((2, 10)), np.zeros((2, 10))
+    far_o[0, :3], far_o[1, :3] = (-30.0, 30.0, 0.0), (2.0, -28.0, 32.0)  # a cross-entropy of 60 each
+    far_t[0, 0] = far_t[1, 1] = 1.0
+    if not check.probabilities:
+        far += [(far_o, far_t), (10 * far_o, far_t), (8 * o, t), (50 * o, t)]
+    all(_check_there(check, *given) for given in far)  # up to the first fault
+
+
+CUT_OFF = "a large loss is cut off by a clip or a number in the logarithm"
+
+
+def _check_there(check: LossCheck, o: np.ndarray, t: np.ndarray) -> bool:
+    """Value and gradient for this batch; False if it is no use to look further out."""
+    row, loss, form, match = check.row, check.loss, check.form, check.match
+    value, grad = loss.value(o, t), loss.array("backward", o, t)
+    if not (np.isfinite(value) and np.isfinite(grad).all()):
+        return False
+    at = SimpleNamespace(o=o, t=t, form=form, match=match, of_sum=check.of_sum, name=check.name)
+    with np.errstate(all="ignore"):
+        right = match.total(o, t) / len(o) if match else loss_value(check.name, o, t, form.margin) if form else np.nan
+        slope = LossCheck.gradient(at) * LossCheck.scale(at) if form or match else None
+    mean = value / (form or match).factor(*o.shape) if form or match else value
+    if check.coarse:
+        true = slope
+    else:
+        true = central_differences(lambda at: loss.value(at, t), o, 1e-5) * (len(o) if check.of_sum else 1)
+    fits = [other is not None and _near(grad, other, value) for other in (true, slope)]
+    if np.isfinite(right) and abs(mean - right) > 1e-4 * abs(right) and not row.has("wrong"):
+        row.findings[:] = [finding for finding in row.findings if finding.mistake != "epsilon"]
+        epsilon = getattr(form, "epsilon", 0)
+        what = f"{epsilon:g} is added in the logarithm" if epsilon else CUT_OFF
+        follows = ", and its gradient follows" if fits[0] else ", and backward is not the derivative of that"
+        message = f"{what}: a loss of {right:.3g} is {mean:.3g}{follows}"
+        row.unsafe("agreement", message, mistake="clipped", where=line_of(check.cls, "forward"))
+        return False
+    if not any(fits) and true is not None:
+        spread = np.abs(o).max()
+        size = f"{len(o)} sample{'s' * (len(o) > 1)}"
+        message = f"backward is wrong for {size} with outputs up to {spread:.3g}, right for others"
+        index = tuple(np.argwhere(np.abs(grad - true) > 1e-3 * np.abs(true).max())[0])
+        evidence = f"backward is {pair(grad[index], true[index])}, at o[{index[0]}] = {numbers(o[index[0]])}"
+        row.wrong("gradient", message, mistake="far", where=line_of(check.cls, "backward"), evidence=evidence)
+        return False
+    return True
+
+
+def _near(theirs: np.ndarray, true: np.ndarray, value: float) -> bool:
+    """Equal, within what rounding leaves of a difference of large values; NaN is a kink."""
+    if theirs.shape != true.shape:
+        return False
+    largest = np.nanmax(np.abs(true), initial=np.abs(theirs).max())
+    return not (np.abs(theirs - true) > 1e-3 * largest + 1e-10 * abs(value)).any()
 
 
 def _check_mean(check: LossCheck) -> None:
@@ -288,6 +378,8 @@ def _check_mean(check: LossCheck) -> None:
     if abs(twice - once) > 1e-5 * abs(once) and not row.columns.get("mean") and not loss.holds:
         ratio = twice / once if once else float("nan")
         row.remark("mean", f"the same batch twice over gives {ratio:.3g} times the loss: it is no mean", mistake="sum")
+    if not check.probabilities and not row.has("wrong"):
+        _check_there(check, o[:1], t[:1])
     if check.form is not None and check.form.key == "mean" and not loss.holds:
         singles = [loss.value(o[n : n + 1], t[n : n + 1]) for n in range(len(o))]
         loss.value(o[:1], t[:1])
@@ -300,13 +392,13 @@ def _check_mean(check: LossCheck) -> None:
 NOT_FINITE = (
     ("overflow", "overflow-softmax", "exp overflows; subtract each row's largest output first (log-sum-exp)"),
     ("zero encountered in log", "log-of-zero", "the logarithm of 0; use o - max - log sum exp(o - max) (log-sum-exp)"),
-    ("in divide", "underflow-softmax", "exp of a whole row is 0, then 0 / 0; subtract each row's own largest output"),
+    ("in divide", "underflow-softmax", "a division by 0 where exp underflows; subtract each row's own largest output"),
     ("", "not-finite", "0 times inf, or inf - inf"),
 )
 
 
 def _check_finite(check: LossCheck) -> None:
-    row, loss, name = check.row, check.loss, check.name
+    loss = check.loss
     signs = np.array([[1, -1, -1, 0], [-1, 1, 1, 0], [1, 1, 1, 1], [-1, -1, -1, -1], [0, 1, 0, -1]], float)
     o, t = 1000.0 * np.tile(signs, 3)[:, :10], np.eye(10)[[0, 0, 1, 2, 3]]
     if check.probabilities:
@@ -317,13 +409,6 @@ def _check_finite(check: LossCheck) -> None:
         if not (np.isfinite(value) and np.isfinite(grad).all()):
             _report_infinite(check, value, grad)
             return
-    if check.form is None or name == "SoftmaxCrossEntropyLoss" or row.has("wrong"):
-        return
-    value = loss.value(o, t)
-    true = check.form.factor(*o.shape) * loss_value(name, o, t, check.form.margin)
-    if abs(value - true) > 1e-4 * abs(true):
-        message = f"forward is finite but wrong at outputs of ±1000: {value:.6g}, true {true:.6g}"
-        row.unsafe("finite", message, mistake="clipped")
 
 
 def _report_infinite(check: LossCheck, value: float, grad: np.ndarray) -> None:
@@ -334,6 +419,7 @@ def _report_infinite(check: LossCheck, value: float, grad: np.ndarray) -> None:
     key = "not-finite"
     if text and not check.probabilities:
         _, key, why = next(entry for entry in NOT_FINITE if entry[0] in text)
+        why = why if check.known or check.name in LOSSES else why.split(";")[0]
         message += f": {why}"
     check.row.unsafe("finite", message, mistake=key, where=where or line_of(check.cls, bad[0]))
 
@@ -364,3 +450,14 @@ def _check_stateless(check: LossCheck) -> None:
     loss.array("backward", *others[1])
     if not np.array_equal(kept, copy, equal_nan=True):
         row.remark("arguments", "backward writes into the array that it returned before", mistake="output-overwritten")
+
+
+def _check_setting(check: LossCheck, argument: str, make: Callable) -> None:
+    """With another margin (gamma, ...) forward is another, and backward still its derivative."""
+    loss, o, t = check.loss, check.o, check.t
+    default, before = loss.value(o, t), (loss.make, loss.subject)
+    loss.make, loss.subject = make, make()
+    value, grad = loss.value(o, t), loss.array("backward", o, t)
+    true = central_differences(lambda at: loss.value(at, t), o, 1e-5) * (len(o) if check.of_sum else 1)
+    report_setting(check.row, check.cls, argument, value == default, _near(grad, true, value))
+    loss.make, loss.subject = before

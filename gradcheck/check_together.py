@@ -5,13 +5,13 @@ import numpy as np
 from gradcheck.report_rows import Finding, Row
 
 
-def ratio(theirs: np.ndarray, true: np.ndarray) -> float | None:
+def ratio(theirs: np.ndarray, true: np.ndarray, tolerance: float = 1e-5) -> float | None:
     """The one number that theirs is of true; None if there is none."""
     usable = np.isfinite(true)
     if theirs.shape != true.shape or not np.isfinite(theirs).all() or not np.any(true[usable]):
         return None
     factor = float((theirs[usable] * true[usable]).sum() / (true[usable] ** 2).sum())
-    return factor if np.abs(theirs - factor * true)[usable].max() < 1e-5 * np.abs(theirs).max() else None
+    return factor if np.abs(theirs - factor * true)[usable].max() < tolerance * np.abs(theirs).max() else None
 
 
 def note_cancelling(rows: list[Row]) -> None:

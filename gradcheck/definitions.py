@@ -3,6 +3,7 @@
 A class of these names is held against its own forward, as every class; what its forward is only earns a remark.
 """
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -86,6 +87,11 @@ LOSSES: dict[str, tuple[LossDefinition, ...]] = {
         LossDefinition(None, lambda o, t: _divergence(_log_softmax(o), t)),
         LossDefinition("other convention: it takes the logarithms of probabilities", _divergence),
         LossDefinition(OF_PROBABILITIES, lambda o, t: _divergence(np.log(o), t)),
+        *(
+            LossDefinition("forward is KL(p || t), with target and prediction exchanged: KL(t || p) is meant", reverse)
+            for small in (1e-8, 1e-10, 1e-12, 1e-7, 1e-6, 1e-5)
+            for reverse in [lambda o, t, small=small: _divergence(np.log(t + small), softmax(o))]
+        ),
     ),
     "BrierLoss": (  # Brier 1950, equation 2
         LossDefinition(None, lambda o, t: ((softmax(o) - t) ** 2).sum()),
@@ -93,18 +99,17 @@ LOSSES: dict[str, tuple[LossDefinition, ...]] = {
             "other convention: it takes probabilities: there is no softmax in it", lambda o, t: ((o - t) ** 2).sum()
         ),
     ),
-    "FocalLoss": (
-        LossDefinition(None, lambda o, t: _focal(softmax(o), t)),
-    ),  # Lin et al. 2017, arXiv:1708.02002, eq. 5
+    "FocalLoss": (LossDefinition(None, lambda o, t: _focal(o, t)),),  # Lin et al. 2017, arXiv:1708.02002, eq. 5
     "LabelSmoothingCrossEntropyLoss": (LossDefinition(None, lambda o, t: _smoothed(o, t)),),  # Szegedy et al. 2016, 7
 }
 # Scales that an author of this loss may choose without a word.
 SILENT = {"MSELoss": ("mean", "no-half", "mean-of-all", "mean-of-all-no-half")}
 
 
-def _focal(p: np.ndarray, t: np.ndarray, gamma: float = 2.0, weights=1.0) -> float:
+def _focal(o: np.ndarray, t: np.ndarray, gamma: float = 2.0, weights=1.0) -> float:
     """-w (1 - p)^gamma log p of the target's class."""
-    return -(weights * t * (1 - p) ** gamma * np.log(p)).sum()
+    log_p = _log_softmax(o)
+    return -(weights * t * (1 - np.exp(log_p)) ** gamma * log_p).sum()
 
 
 def _smoothed(o: np.ndarray, t: np.ndarray, epsilon: float = 0.1) -> float:
@@ -141,7 +146,7 @@ def _fit_focal(value: Callable, classes: int) -> tuple[LossDefinition, ...] | No
         return None
     gamma = round(float(gammas.mean()), 6)
     words = None if gamma == 2 else f"other convention: gamma is {gamma:g} unless given, 2 in the paper"
-    return (LossDefinition(words, lambda o, t: _focal(softmax(o), t, gamma, weights)),)
+    return (LossDefinition(words, functools.partial(_focal, gamma=gamma, weights=weights)),)
 
 
 class LossMatch(NamedTuple):

@@ -70,9 +70,7 @@ class StandIn:
     def __call__(self, *args, **keywords):
         if len(args) == 1 and not keywords and (inspect.isfunction(args[0]) or inspect.isclass(args[0])):
             return args[0]  # a decorator, such as numba's: what it decorates can do without it
-        if keywords and not args:
-            return self
-        raise Needs(self.needs)
+        return self  # a log message hurts nobody; who computes with the result is told
 
     def _refuse(self, *_, **__):
         raise Needs(self.needs)
@@ -139,6 +137,9 @@ def _lines(text: str) -> str:
     return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 
+IPYTHON = r"[%!?].*|[\w.]+\?{1,2}|\w+ *= *[%!].*"  # magics, the shell, help
+
+
 def _notebook(path: str, data: bytes) -> str:
     """The code cells, one below the other; lines that IPython alone understands become `pass`."""
     try:
@@ -147,7 +148,8 @@ def _notebook(path: str, data: bytes) -> str:
     except (ValueError, KeyError, TypeError):
         raise SyntaxError("is not a notebook", (path, 1, 0, "")) from None
     code = [
-        "" if re.match(r"%%(?!time|capture)", cell) else re.sub(r"(?m)^(\s*)[%!].*", r"\1pass", cell) for cell in code
+        "" if re.match(r"%%(?!time|capture)", cell) else re.sub(rf"(?m)^([ \t]*)({IPYTHON})$", r"\1pass", cell)
+        for cell in code
     ]
     starts = [1]
     for cell in code:
@@ -191,7 +193,7 @@ def _repaired(text: str, error: SyntaxError, cut: dict[str, str]) -> tuple[str, 
     message, where = describe(error)
     lines = text.split("\n")
     number = min(error.lineno, len(lines)) - 1
-    if re.search(r"(?m)^ *\t", text):
+    if isinstance(error, IndentationError) and re.search(r"(?m)^ *\t", text):
         for width, who in ((8, "Python 2 let it pass"), (4, "the editor showed a tab as 4 spaces")):
             spaces = re.sub(r"(?m)^[ \t]+", lambda blanks, width=width: blanks[0].expandtabs(width), text)
             try:
@@ -232,7 +234,7 @@ DEFINITIONS = (ast.ClassDef, ast.FunctionDef, ast.Import, ast.ImportFrom)
 pending: list[Repair] = []  # of the file that is loaded, and of the helpers that it imports
 
 
-def load(path: str, time_limit: float = 10.0) -> Loaded:
+def load(path: str, time_limit: float) -> Loaded:
     """Run a file as the module of its name."""
     name = os.path.splitext(os.path.basename(path))[0]
     # `from .utils import x` looks into the folder, as if it were a package.
@@ -367,10 +369,8 @@ def _repair(path: str, tree: ast.Module, node: ast.stmt, names: list[str], error
     return Repair(f"{message}; checked without this statement", where or label(path, node.lineno))
 
 
-def stand_in_for_scipy() -> None:
-    """Where SciPy is not installed: the few functions of it that layers and losses use; all else is a StandIn."""
-    if importlib.util.find_spec("scipy") is not None:
-        return
+def stand_in_for_libraries() -> None:
+    """Where SciPy or Numba is not installed: what layers and losses use of it; all else is a StandIn."""
 
     def erf(x):
         return np.vectorize(math.erf, otypes=[float])(x).astype(np.asarray(x).dtype)
@@ -381,15 +381,22 @@ def stand_in_for_scipy() -> None:
         return total if keepdims else np.squeeze(total, axis)
 
     special = {"erf": erf, "expit": lambda x: 0.5 + 0.5 * np.tanh(0.5 * x), "logsumexp": logsumexp}
+    special["log_softmax"] = lambda x, axis=None: x - logsumexp(x, axis, True)
     special["softmax"] = lambda x, axis=None: np.exp(x - logsumexp(x, axis, True))
     normal = SimpleNamespace(
         cdf=lambda x: 0.5 + 0.5 * erf(x / math.sqrt(2)), pdf=lambda x: np.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
     )
-    for name, contents in (("scipy", {}), ("scipy.special", special), ("scipy.stats", {"norm": normal})):
+    vectorize = lambda *f, **_: np.vectorize(*f) if f and callable(f[0]) else np.vectorize  # noqa: E731
+    contents = {
+        "scipy": {}, "scipy.special": special, "scipy.stats": {"norm": normal},
+        "numba": {"prange": range, "vectorize": vectorize},
+    }  # fmt: skip
+    missing = [name for name in ("scipy", "numba") if importlib.util.find_spec(name) is None]
+    for name in [name for name in contents if name.split(".")[0] in missing]:
         module = sys.modules[name] = ModuleType(name)
-        missing = StandIn(f"{name}, which is not installed here")
-        vars(module).update(contents, __path__=[], __getattr__=lambda key, missing=missing: getattr(missing, key))
-        setattr(sys.modules["scipy"], name.rpartition(".")[2], module)
+        needs = StandIn(f"{name}, which is not installed here")
+        vars(module).update(contents[name], __path__=[], __getattr__=lambda key, needs=needs: getattr(needs, key))
+        setattr(sys.modules[name.split(".")[0]], name.rpartition(".")[2], module)
 
 
 class FolderFinder:

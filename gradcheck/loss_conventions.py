@@ -1,6 +1,7 @@
 """Which loss a forward is: the definition under one of the known conventions, another known loss, or no such thing."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy as np
 from gradcheck.errors import plain
 from gradcheck.mistakes_losses import KNOWN_VARIANTS, OTHER_LOSSES, SCALES
 from gradcheck.reference import is_coarse, loss_value, one_hot, points, relative_error, softmax
-from gradcheck.report_rows import Row, Unusable, numbers, pair
+from gradcheck.report_rows import NotWritten, Row, Unusable, numbers, pair
 from gradcheck.source import line_of
 from gradcheck.wrapped import Wrapped
 
@@ -38,17 +39,32 @@ class Reduced(Wrapped):
     """A loss whose forward is a number, even where it gives an array: that is summed, and divided by N if `mean`."""
 
     mean = True
+    gives_both = False  # forward returns the gradient too
+    labels = False  # it wants class numbers for the one-hot target
     shape = None  # of what forward returned, and what that holds
     holds = None
 
     def _turned(self, method: str, is_result: bool) -> bool:
         return super()._turned(method, is_result) if is_result else self.columns
 
+    def call(self, method: str, o: np.ndarray, t: np.ndarray):
+        given = o, t.argmax(axis=1) if self.labels else t
+        if method == "backward" and self.gives_both:
+            with suppress(
+                Unusable, NotWritten, AttributeError
+            ):  # a backward without arguments, or none: forward has said it
+                return super().call(method, *given)
+            return super().call("forward", *given)[1]
+        return super().call(method, *given)
+
     def value(self, o: np.ndarray, t: np.ndarray) -> float:
         result = self.call("forward", o, t)
+        if isinstance(result, tuple) and len(result) == 2:
+            result, self.gives_both = result[0], True
+            where, message = line_of(self.cls, "forward"), "other convention: forward returns (loss, gradient)"
+            self.row.remark("agreement", message, mistake="not-a-number", where=where)
         if isinstance(result, (tuple, dict)):
-            what = "a tuple (loss, gradient)" if isinstance(result, tuple) else "a dict"
-            message = f"forward returns {what}, not a number: return the loss alone"
+            message = f"forward returns a {type(result).__name__}, not a number: return the loss alone"
             raise Unusable(message, mistake="not-a-number", where=line_of(self.cls, "forward"))
         result = np.asarray(result)
         if result.dtype.kind not in "fiub":
@@ -93,8 +109,8 @@ def find_form(row: Row, loss: Reduced, name: str, columns_elsewhere: bool | None
         return _accept(row, loss, name, turned)
     if turned is not None:
         return None
-    if wants_labels(row, loss, name):
-        return None
+    if not loss.labels and wants_labels(row, loss, name):
+        return find_form(row, loss, name, columns_elsewhere)
     if trouble is not None:
         raise trouble
     if not _is_another(row, loss, name):
@@ -103,7 +119,10 @@ def find_form(row: Row, loss: Reduced, name: str, columns_elsewhere: bool | None
 
 
 def wants_labels(row: Row, loss: Reduced, name: str, right: Callable | None = None) -> bool:
-    """Whether forward is the loss, mean or sum, when it gets class numbers for the one-hot target: a fault."""
+    """Whether forward is the loss, mean or sum, when it gets class numbers for the one-hot target: a fault.
+
+    From then on it gets them, so that this fault hides no other.
+    """
     o, t = batch(name, SHAPES[0])
     try:
         value = float(np.mean(loss.subject.forward(o.copy(), t.argmax(axis=1))))
@@ -114,6 +133,7 @@ def wants_labels(row: Row, loss: Reduced, name: str, right: Callable | None = No
         return False
     message = "the target is taken as class numbers: the assignment gives one-hot rows (target.argmax(1) turns them)"
     row.wrong("agreement", message, mistake="labels", where=line_of(loss.cls, "forward"))
+    loss.labels = True
     return True
 
 
@@ -242,7 +262,7 @@ def _is_another(row: Row, loss: Reduced, name: str) -> bool:
     for key, words, total in OTHER_LOSSES[name]:
         for margin in (5.0, 1.0):
             true = np.array([total(*given, margin) for given in batches])
-            for over in (sizes, 1.0, 2.0 * sizes):
+            for over in (sizes, 1.0, 2.0 * sizes, SHAPES[0][1] * sizes):
                 if relative_error(theirs, true / over) < 1e-6:
                     report_shape(row, loss)
                     if key in KNOWN_VARIANTS:
@@ -256,7 +276,11 @@ def _is_another(row: Row, loss: Reduced, name: str) -> bool:
 def _report_value(row: Row, loss: Reduced, name: str) -> None:
     """forward is no formula with a name: the first sample that shows it, or the batch."""
     message = "forward is not the loss of the assignment, nor that under a known convention"
-    evidence = difference(loss, lambda o, t: loss_value(name, o, t), batch(name, SHAPES[0]))
+    o, t = batch(name, SHAPES[0])
+    value = loss.value(o, t)
+    if value == round(value) and 0 <= loss_value(name, o, t) - value < 2:
+        message = "forward is rounded to an integer: / where // or int(...) stands"
+    evidence = difference(loss, lambda o, t: loss_value(name, o, t), (o, t))
     row.wrong("agreement", message, where=line_of(loss.cls, "forward"), evidence=evidence)
 
 

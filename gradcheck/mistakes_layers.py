@@ -1,4 +1,4 @@
-"""The catalogue for layers: the mistakes that people make in Linear, Relu, Sigmoid and Gelu, as wrong formulas."""
+"""The catalogue for layers: the mistakes that people make in Linear and the activations, as wrong formulas."""
 
 import itertools
 from collections.abc import Callable
@@ -102,14 +102,17 @@ WRONG_LAYERS: dict[str, list[Mistake]] = table({
     ],
     "Relu.grad_input": [
         ("mask-on-grad", "the mask is taken from grad_output, not from forward's input", lambda c: c.g * (c.g > 0)),
+        ("first-sample", "the mask of the first sample is used for all samples", lambda c: c.g * (c.x[:1] > 0)),
         ("mask-reversed", "the comparison of the mask is the wrong way round (x > 0)", lambda c: c.g * (c.x < 0)),
-        ("mask-missing", "there is no mask: it must be 0 where the input was negative", lambda c: c.g),
+        ("mask-missing", "nothing is masked: 0 belongs where x < 0 (a mask of the output needs <= 0, not < 0)",
+         lambda c: c.g),
         ("times-output", "it is multiplied by the output where a mask of 0 and 1 belongs",
          lambda c: c.g * np.maximum(c.x, 0)),
         ("relu-leaky", "it is that of a leaky Relu", lambda c: np.where(c.x > 0, c.g, 0.01 * c.g)),
         ("relu-sign", "it is grad_output times sign(x)", lambda c: c.g * np.sign(c.x)),
     ],
     "Sigmoid.forward": [
+        ("parentheses", "it is 1 / 1 + exp(-x): parentheses are missing", lambda c: 1 + np.exp(-c.x)),
         ("sigmoid-exponent-sign", "the minus sign in exp(-x) is missing", lambda c: sigmoid(-c.x)),
         ("sigmoid-is-tanh", "it is tanh", lambda c: np.tanh(c.x)),
         ("sigmoid-half", "tanh(x) stands where tanh(x / 2) belongs", lambda c: sigmoid(2 * c.x)),
@@ -117,6 +120,10 @@ WRONG_LAYERS: dict[str, list[Mistake]] = table({
     ],
     "Sigmoid.grad_input": [
         ("from-input", "y (1 - y) is taken of the input, not of the output", lambda c: c.g * c.x * (1 - c.x)),
+        ("tanh-unsquared", "1 - tanh stands where 1 - tanh^2 belongs", lambda c: c.g * (1 - np.tanh(c.x / 2)) / 4),
+        ("tanh-squared", "(1 - tanh)^2 stands where 1 - tanh^2 belongs",
+         lambda c: c.g * (1 - np.tanh(c.x / 2)) ** 2 / 4),
+        ("squared", "it is y^2 where y (1 - y) belongs", lambda c: c.g * sigmoid(c.x) ** 2),
         ("from-output", "the sigmoid is applied to the output once more", lambda c: c.g * sigmoid_slope(sigmoid(c.x))),
         ("second-factor-missing", "the factor (1 - y) is missing", lambda c: c.g * sigmoid(c.x)),
         ("first-factor-missing", "the factor y is missing", lambda c: c.g * (1 - sigmoid(c.x))),
@@ -157,6 +164,10 @@ WRONG_LAYERS: dict[str, list[Mistake]] = table({
         ("gelu-of-other-form", "it is that of x Phi(x); forward is another form", lambda c: c.g * gelu_erf_slope(c.x)),
         ("gelu-of-other-form", "it is that of x sigmoid(1.702 x); forward is another form",
          lambda c: c.g * gelu_sigmoid_slope(c.x)),
+        ("gelu-x-missing", "the factor x of the second term is missing",
+         lambda c: c.g * (gelu_erf_slope(c.x) + (1 - c.x) * np.exp(-0.5 * c.x**2) / np.sqrt(2 * np.pi))),
+        ("gelu-no-scale", "the factor 1.702 is missing in the inner derivative",
+         lambda c: c.g * (sigmoid(1.702 * c.x) + c.x * sigmoid_slope(1.702 * c.x))),
         ("gelu-of-other-form", "it is that of the tanh form; forward is another form", lambda c: c.g * gelu_slope(c.x)),
     ],
     "Tanh.grad_input": [
@@ -193,6 +204,8 @@ WRONG_LAYERS: dict[str, list[Mistake]] = table({
         ("mish-inner", "the inner derivative, sigmoid(x), is missing", lambda c: c.g * _mish_slope(c.x, 1.0)),
         ("product-rule", "the second term of the product rule is missing",
          lambda c: c.g * np.tanh(np.logaddexp(0, c.x))),
+        ("tanh-unsquared", "1 - tanh stands where 1 - tanh^2 belongs",
+         lambda c: c.g * (np.tanh(np.logaddexp(0, c.x)) * (1 - c.x * sigmoid(c.x)) + c.x * sigmoid(c.x))),
     ],
     "Softmax.grad_input": [
         ("softmax-diagonal", "it is p (1 - p) grad_output alone: the other columns count too",

@@ -19,6 +19,25 @@ def _hinge_all(c, margin: float) -> np.ndarray:
     return (margin - (c.o * c.t).sum(axis=1, keepdims=True) + c.o > 0).astype(float)
 
 
+def _softmax_of_columns_largest(o: np.ndarray) -> np.ndarray:
+    """The largest output of each column is subtracted, and each column is thus shifted by another number."""
+    exponentials = np.exp(o - o.max(axis=0))
+    return exponentials / exponentials.sum(axis=1, keepdims=True)
+
+
+def _softmax_of_rows_and_columns(o: np.ndarray) -> np.ndarray:
+    """Each row's largest output is subtracted, but the sum runs over the batch."""
+    exponentials = np.exp(o - o.max(axis=1, keepdims=True))
+    return exponentials / exponentials.sum(axis=0)
+
+
+def _focal_with(c, second) -> np.ndarray:
+    """The focal loss's gradient with second(p, gamma) times log p for the second term of its product rule."""
+    p = (c.p * c.t).sum(axis=1, keepdims=True)
+    weight = (c.weights * c.t).sum(axis=1, keepdims=True)
+    return weight * ((1 - p) ** c.gamma + second(p, c.gamma) * np.log(p)) * (c.p - c.t) / c.n
+
+
 def _crammer_singer(c) -> np.ndarray:
     worst = violations(c.o, c.t, c.margin)
     return ((worst == worst.max(axis=1, keepdims=True)) & (worst > 0)).astype(float)
@@ -35,6 +54,7 @@ WRONG_LOSSES: dict[str, list[Mistake]] = table({
     "EuclideanLoss.grad_input": [
         ("target-left-out", "the target is left out: o stands for o - t", lambda c: c.o / c.n),
         ("absolute", "it takes |o - t|: the sign is needed", lambda c: np.abs(c.o - c.t) / c.n),
+        ("parentheses", "only the target is divided by N: (o - t) / N", lambda c: c.o - c.t / c.n),
         ("plus-target", "the target is added", lambda c: (c.o + c.t) / c.n),
         ("sign-only", "it is the sign of o - t, as for an absolute error", lambda c: np.sign(c.o - c.t) / c.n),
         ("squared", "it is the square (o - t)^2, not its derivative", lambda c: (c.o - c.t) ** 2 / c.n),
@@ -47,6 +67,10 @@ WRONG_LOSSES: dict[str, list[Mistake]] = table({
          lambda c: -c.t / softmax(c.o) / c.n),
         ("softmax-twice", "the softmax is applied twice", lambda c: (softmax(softmax(c.o)) - c.t) / c.n),
         ("wrong-axis", "the softmax runs over the batch, not the classes", lambda c: (softmax(c.o, 0) - c.t) / c.n),
+        ("wrong-axis", "the softmax's sum runs over the batch (axis 0)",
+         lambda c: (_softmax_of_rows_and_columns(c.o) - c.t) / c.n),
+        ("wrong-axis", "the maximum is taken over the batch (axis 0): each row's own is needed",
+         lambda c: (_softmax_of_columns_largest(c.o) - c.t) / c.n),
         ("wrong-axis", "the softmax runs over the whole array", lambda c: (softmax(c.o, None) - c.t) / c.n),
         ("sigmoid-slope", "it is multiplied by p (1 - p), which p - t holds already",
          lambda c: (softmax(c.o) - c.t) * softmax(c.o) * (1 - softmax(c.o)) / c.n),
@@ -55,8 +79,11 @@ WRONG_LOSSES: dict[str, list[Mistake]] = table({
         ("unnormalised", "exp(o) is not divided by its row's sum", lambda c: (np.exp(c.o) - c.t) / c.n),
         ("log-left", "it is log p - t", lambda c: (np.log(softmax(c.o)) - c.t) / c.n),
         ("plus-target", "the target is added", lambda c: (softmax(c.o) + c.t) / c.n),
+        ("parentheses", "only the target is divided by N: (p - t) / N", lambda c: softmax(c.o) - c.t / c.n),
     ],
     "HingeLoss.grad_input": [
+        ("wrong-axis", "the violations are counted over the batch: sum over axis 1",
+         lambda c: (_hinge_mask(c, c.margin) - c.t * _hinge_mask(c, c.margin).sum(axis=0)) / c.n),
         ("target-column", "the target's column lacks minus the number of violations",
          lambda c: _hinge_mask(c, c.margin) / c.n),
         ("target-column", "the target's column has -1 where minus the number of violations belongs",
@@ -68,8 +95,11 @@ WRONG_LOSSES: dict[str, list[Mistake]] = table({
         ("target-column", "the target's column is off by one: minus the violations' number belongs there",
          lambda c: _hinge_gradient(_hinge_mask(c, c.margin), c) + c.t / c.n),
         ("margin-missing", "the margin is missing in backward", lambda c: _hinge_gradient(_hinge_mask(c, 0.0), c)),
-        ("margin-other", "backward has another margin (1) than forward",
-         lambda c: _hinge_gradient(_hinge_mask(c, 1.0), c)),
+        *(("margin-other", f"backward has another margin ({margin:g}) than forward",
+           lambda c, margin=margin: _hinge_gradient(_hinge_mask(c, margin), c))
+          for margin in (1.0, 0.5, 2.0, 4.0, 10.0)),
+        ("target-column", "the target's column has plus the number of violations: minus belongs there",
+         lambda c: _hinge_gradient(_hinge_mask(c, c.margin), c) * (1 - 2 * c.t)),
         ("margin-sign", "the margin has the wrong sign", lambda c: _hinge_gradient(_hinge_mask(c, -c.margin), c)),
         ("values-not-mask", "it holds the violations themselves where 1 for each belongs",
          lambda c: _hinge_gradient(violations(c.o, c.t, c.margin), c)),
@@ -86,6 +116,7 @@ WRONG_LOSSES: dict[str, list[Mistake]] = table({
          lambda c: -c.t / c.p / c.n),
     ],
     "CrossEntropyLoss.grad_input": [
+        ("parentheses", "only the target is divided by N: (p - t) / N", lambda c: c.p - c.t / c.n),
         ("of-probabilities", "it is -t / p, that of the probabilities: that of the outputs is p - t",
          lambda c: -c.t / c.p / c.n),
     ],
@@ -97,8 +128,13 @@ WRONG_LOSSES: dict[str, list[Mistake]] = table({
     "FocalLoss.grad_input": [
         ("cross-entropy", "it is p - t, that of the cross-entropy: the factor (1 - p)^gamma is left out",
          lambda c: (c.p - c.t) / c.n),
-        ("power-constant", "it treats (1 - p)^gamma as a constant",
-         lambda c: (1 - (c.p * c.t).sum(1, keepdims=True)) ** 2 * (c.p - c.t) / c.n),
+        ("power-constant", "it treats (1 - p)^gamma as a constant", lambda c: _focal_with(c, lambda p, g: 0)),
+        ("second-term-sign", "the second term of the product rule has the wrong sign",
+         lambda c: _focal_with(c, lambda p, g: g * p * (1 - p) ** (g - 1))),
+        ("second-term", "the factor p of the second term is missing",
+         lambda c: _focal_with(c, lambda p, g: -g * (1 - p) ** (g - 1))),
+        ("second-term", "the second term has (1 - p)^gamma where p (1 - p)^(gamma - 1) belongs",
+         lambda c: _focal_with(c, lambda p, g: -g * (1 - p) ** g)),
     ],
     "LabelSmoothingCrossEntropyLoss.grad_input": [
         ("unsmoothed", "it is p - t: the smoothed target belongs there", lambda c: (c.p - c.t) / c.n),
@@ -152,6 +188,10 @@ OTHER_LOSSES = {
     ),
     "SoftmaxCrossEntropyLoss": (
         ("wrong-axis", "a softmax over the batch, not the classes", lambda o, t, m: _cross(softmax(o, 0), t)),
+        ("wrong-axis", "a softmax whose sum runs over the batch (axis 0), not the classes",
+         lambda o, t, m: _cross(_softmax_of_rows_and_columns(o), t)),
+        ("wrong-axis", "a softmax after the maximum over the batch (axis 0): subtract each row's own",
+         lambda o, t, m: _cross(_softmax_of_columns_largest(o), t)),
         ("wrong-axis", "a softmax over the whole array", lambda o, t, m: _cross(softmax(o, None), t)),
         ("softmax-twice", "a softmax of the softmax", lambda o, t, m: _cross(softmax(softmax(o)), t)),
         ("sigmoid-inside", "a sigmoid where softmax belongs", lambda o, t, m: _cross(sigmoid(o), t)),

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partialmethod
 
 import numpy as np
 
@@ -78,20 +79,11 @@ class Row:
         if message not in [other.message for other in self.findings]:
             self.findings.append(Finding(kind, column, message, **more))
 
-    def wrong(self, column: str, message: str, **more) -> None:
-        self.add("wrong", column, message, **more)
-
-    def unsafe(self, column: str, message: str, **more) -> None:
-        self.add("unsafe", column, message, **more)
-
-    def remark(self, column: str, message: str, **more) -> None:
-        self.add("remark", column, message, **more)
-
-    def note(self, column: str, message: str, **more) -> None:
-        self.add("note", column, message, **more)
-
-    def absent(self, column: str, message: str, **more) -> None:
-        self.add("absent", column, message, **more)
+    wrong = partialmethod(add, "wrong")
+    unsafe = partialmethod(add, "unsafe")
+    remark = partialmethod(add, "remark")
+    note = partialmethod(add, "note")
+    absent = partialmethod(add, "absent")
 
     def report(self, column: str, what: str, found, where: str | None, evidence: str) -> None:
         """A wrong value: what it is, the diagnosis (None: none fits), the line, and the first element that differs."""
@@ -130,6 +122,7 @@ class Row:
             return
         if not self.has("wrong") and column in ("gradient", "agreement"):
             self.verdict = "raises"
+        message = f"{message}, at inputs of ±1000" if column == "finite" else message
         self.add("unsafe" if column in UNSAFE_COLUMNS else "wrong", column, message, where=where)
 
     def close(self) -> "Row":

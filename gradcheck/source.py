@@ -53,8 +53,16 @@ def last_line(cls: type, method: str) -> str | None:
     return _place(function, max(node.lineno for node in local or found.body))
 
 
+def defines(cls: type, method: str) -> bool:
+    """Whether objects of a class have a method: by `def`, or because another method assigns it to self."""
+    if callable(getattr(cls, method, None)):
+        return True
+    found = [_definition(function) for _, function in inspect.getmembers(cls, inspect.isfunction)]
+    return any(_sets(node, method) for definition in filter(None, found) for node in ast.walk(definition))
+
+
 def is_stub(function) -> bool:
-    """Whether a method computes nothing: docstring, pass, ..., constants, return None, names that are set to None."""
+    """Whether a method computes nothing: docstring, pass, ..., constants, return None, names of what was kept."""
     found = _definition(function)
     if found is None or isinstance(found, ast.Lambda):
         return False
@@ -64,6 +72,8 @@ def is_stub(function) -> bool:
             return "NotImplemented" in ast.dump(node)
         if isinstance(node, ast.Assign) and _is_nothing(node.value, empty):
             empty |= _names(node)
+        elif isinstance(node, ast.Assign) and isinstance(node.value, (ast.Name, ast.Attribute)):
+            pass  # x = self._saved_tensor: something is looked up, nothing is computed
         elif isinstance(node, (ast.Expr, ast.Return)):
             if not _is_nothing(node.value, empty) and not isinstance(node.value, ast.Constant):
                 return False

@@ -1,9 +1,13 @@
 """A submission from the inside, in the worker process: its classes found, made and checked, file by file."""
 
+import builtins
+import functools
 import inspect
 import itertools
 import os
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 import numpy as np
 
@@ -15,6 +19,7 @@ from gradcheck.errors import RemovedName, describe
 from gradcheck.loading import Loaded, PutBack, load
 from gradcheck.reference import CLASSES, IN
 from gradcheck.report_rows import Row
+from gradcheck.source import defines
 
 # Softmax and hinge show the orientation of a batch, which the Euclidean loss alone may hide.
 ORDER = ("SoftmaxCrossEntropyLoss", "HingeLoss", "EuclideanLoss")
@@ -117,14 +122,14 @@ def find(loaded: Loaded, part: str, both: bool = False) -> dict[str, type | None
 
 def _is_layer(cls: type) -> bool:
     """Whether a class has forward and backward, and is no network (with add)."""
-    return all(callable(getattr(cls, name, None)) for name in ("forward", "backward")) and not hasattr(cls, "add")
+    return all(defines(cls, name) for name in ("forward", "backward")) and not hasattr(cls, "add")
 
 
 def _is_loss(name: str, cls: type) -> bool:
     try:
         inspect.signature(cls.backward).bind("self", "input", "target")
         return True
-    except (TypeError, ValueError):
+    except (AttributeError, TypeError, ValueError):
         return "loss" in name.lower()
 
 
@@ -176,6 +181,19 @@ def constructor(cls: type, row: Row, *classic: str) -> Callable:
     return lambda *values: cls(**{name: values[index] for name, index in given.items()}, **guessed)
 
 
+SETTABLE = ("margin", "threshold", "delta", "gamma", "slope", "negative_slope", "alpha", "beta", "smoothing")
+
+
+def _settings(cls: type) -> dict[str, Callable]:
+    """Argument of the constructor -> what makes an object with another value than its default."""
+    found = {}
+    for name, parameter in inspect.signature(cls).parameters.items():
+        if name in SETTABLE and type(parameter.default) in (int, float):
+            other = functools.partial(cls, **{name: parameter.default + 0.75})
+            found[name] = functools.partial(constructor(other, Row(name), "name"), "other")
+    return found
+
+
 # A submission may have set NumPy to raise: our own arithmetic must not.
 @np.errstate(all="ignore")
 def check_class(part: str, file: str, name: str, cls: type | None, context: dict | None = None) -> Row:
@@ -196,12 +214,30 @@ def check_class(part: str, file: str, name: str, cls: type | None, context: dict
                     raise missed.error from None
                 removed.append((names.messages[-1], describe(missed.error)[1]))
     row.close()
+    if row.verdict == "raises" and not removed:
+        row, removed = _with_lists(row, part, cls, context)
     for message, where in removed:
         row.wrong("gradient", f"{message}; with that it is {row.verdict or 'checked'}", where=where)
     if removed:
         row.findings = row.findings[-len(removed) :] + row.findings[: -len(removed)]
         row.verdict = "raises"
     return row
+
+
+def _with_lists(row: Row, part: str, cls: type, context: dict | None) -> tuple[Row, list]:
+    """A class that raises, checked again with map, filter or zip as Python 2 had them: does it do then?"""
+    module = vars(sys.modules[cls.__module__])
+    for name in ("map", "zip", "filter"):
+        lazy = getattr(builtins, name)
+        module[name] = lambda *a, lazy=lazy: list(lazy(*a))
+        again = Row(row.name, row.file)
+        with suppress(RemovedName):
+            _check_class(again, part, cls, context or {})
+        del module[name]
+        if again.error is not None and again.close().verdict != "raises":
+            where = next((finding.where for finding in row.findings if finding.where), None)
+            return again, [(f"this is Python 2: {name} gives no list in Python 3: write list({name}(...))", where)]
+    return row, []
 
 
 def _check_class(row: Row, part: str, cls: type | None, context: dict) -> None:
@@ -213,9 +249,9 @@ def _check_class(row: Row, part: str, cls: type | None, context: dict) -> None:
     number = itertools.count(1)  # every object has a name of its own: some keep what they save under it
     known = _known(part, name)
     with row.stage("gradient"):
-        if name in CLASSES[part] and cls.__name__ != name:
+        if name in CLASSES[part] and vars(sys.modules[cls.__module__]).get(name) is not cls:
             row.remark("use", f"other convention: the class is called {cls.__name__}", mistake="class-name")
-        if not callable(getattr(cls, "forward", None)):
+        if not defines(cls, "forward"):
             row.absent("gradient", "forward is not written yet")
         elif name == "Linear":
             make = constructor(cls, row, "name", "in_num", "out_num", "init_std")
@@ -229,12 +265,13 @@ def _check_class(row: Row, part: str, cls: type | None, context: dict) -> None:
             make = constructor(cls, row if name in CLASSES[part] else Row(name), "name")
             new = lambda: make(f"{name.lower()}{next(number)}")  # noqa: E731
             row.hints["gradient_columns_elsewhere"] = context.get("gradient_columns")
+            settings = _settings(cls)
             if part == "loss":
-                check_loss(row, new, known or name, context.get("columns"))
+                check_loss(row, new, known or name, context.get("columns"), settings)
             elif known:
-                check_activation(row, new, known)
+                check_activation(row, new, known, settings)
             else:
-                check_extra(row, new)
+                check_extra(row, new, settings)
     if row.error is None and not row.has("wrong", "gradient"):
         row.columns.pop("gradient", None)  # nothing was compared
 

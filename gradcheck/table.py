@@ -97,10 +97,10 @@ def details(rows: list[Row]) -> str:
         title = row.name if row.name == row.file else f"{row.name} ({row.file})"
         lines = [f"{title}: {row.verdict}"]
         for finding in findings:
-            lines += _paragraph({"absent": "open"}.get(finding.kind, finding.kind), finding.message, finding)
+            lines += _paragraph({"absent": "open"}.get(finding.kind, finding.kind), finding)
         paragraphs.append("\n".join(lines))
     for file, names, finding in notes(rows):
-        paragraphs.append("\n".join([f"{file}: a note on {names}", *_paragraph("note", finding.message, finding)]))
+        paragraphs.append("\n".join([f"{file}: a note on {names}", *_paragraph("note", finding)]))
     return "\n\n".join(paragraphs)
 
 
@@ -108,10 +108,9 @@ def _sorted(row: Row) -> list[Finding]:
     return sorted(row.findings, key=lambda finding: KINDS.index(finding.kind))
 
 
-def _paragraph(kind: str, message: str, finding: Finding) -> list[str]:
-    lines = textwrap.wrap(
-        message, 110, initial_indent=f"  {kind:<8}", subsequent_indent=" " * 10, break_on_hyphens=False
-    )
+def _paragraph(kind: str, finding: Finding) -> list[str]:
+    indents = {"initial_indent": f"  {kind:<8}", "subsequent_indent": " " * 10}
+    lines = textwrap.wrap(finding.message, 110, **indents, break_on_hyphens=False)
     lines += [" " * 10 + finding.where] if finding.where else []
     return lines + (_wrapped(finding.evidence) if finding.evidence else [])
 

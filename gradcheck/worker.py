@@ -29,7 +29,7 @@ sys.path.insert(0, ROOT)
 import numpy.random  # noqa: E402, F401 (now: a submission's own random.py must not come in between)
 
 from gradcheck import submission  # noqa: E402
-from gradcheck.loading import FolderFinder, stand_in_for_scipy  # noqa: E402
+from gradcheck.loading import FolderFinder, stand_in_for_libraries  # noqa: E402
 from gradcheck.report_rows import Row  # noqa: E402
 
 forget_the_project()
@@ -97,7 +97,7 @@ def main() -> None:
 
     sys.path[:0] = request["folders"]
     sys.meta_path.insert(0, FolderFinder(request["folders"]))
-    stand_in_for_scipy()
+    stand_in_for_libraries()
     submission.check_files(request, begin, tell_row)
     tell(end=True)
     # Not sys.exit: threads and exit hooks of submitted code would run on.

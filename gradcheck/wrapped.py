@@ -1,6 +1,7 @@
 """An object under test: called with copies of its own, in whichever orientation, and watched for what it writes."""
 
 import inspect
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -9,6 +10,9 @@ from gradcheck.errors import place, plain
 from gradcheck.reference import IN, OUT
 from gradcheck.report_rows import NotWritten, Row, Unusable
 from gradcheck.source import first_line, is_stub, last_line, line_of
+
+WORDS = {"W": "(w|weights?)", "b": "(b|bias(es)?)"}
+METHODS = ("forward", "backward", "update")
 
 
 class Wrapped:
@@ -24,6 +28,9 @@ class Wrapped:
         self.make, self.row, self.columns = make, row, columns
         self.subject = make()
         self.cls = type(self.subject)
+        own = {name: value for name, value in getattr(self.subject, "__dict__", {}).items() if name in METHODS}
+        if own:  # self.forward = ... in the constructor
+            self.cls = type(self.cls.__name__, (self.cls,), own)
         self.calls = []  # since the last forward, that one included: (method, arrays as the object got them)
         self.held = []
 
@@ -63,14 +70,16 @@ class Wrapped:
         """(the line, the error's text) where method writes into a read-only argument or, without that, where a number
         overflows; (None, ""), if that cannot be seen. The calls since the last forward are repeated on a new object."""
         strict = {} if read_only else {"over": "raise", "divide": "raise", "invalid": "raise"}
+        given = []
         try:
             fresh = self.make()
             for called, arrays in list(self.calls if calls is None else calls):
-                copies = [array.copy() for array in arrays]
-                for copy in copies:
+                given += [array.copy() for array in arrays]
+                # forward may write into its own: it is backward that is looked at.
+                for copy in given if called == method else ():
                     copy.flags.writeable = not read_only
                 with np.errstate(**{"all": "ignore"} | (strict if called == method else {})):
-                    getattr(fresh, called)(*copies)
+                    getattr(fresh, called)(*given[-len(arrays) :])
         except (ValueError, FloatingPointError) as error:
             if isinstance(error, FloatingPointError) or "read-only" in str(error):
                 return place(error), str(error)
@@ -90,6 +99,9 @@ class Wrapped:
             given = "(input, target)" if len(arrays) == 2 else "(input)" if method == "forward" else "(grad_output)"
             where = first_line(self.cls, method)
             message = f"{method} takes {signature}, not {given}"
+            if _self_is_missing(getattr(self.cls, method), arrays):
+                message = f"self is missing: def {method}(self, {given[1:]}"
+                self.row.verdict = "raises"
             raise Unusable(message, mistake="signature", where=where) from None
         return list(signature.parameters)
 
@@ -117,13 +129,11 @@ class LinearAdapter(Wrapped):
         self.given = {}  # what put has put, as the subject holds it
         self.boxes = {}  # parameters that forward may read from a dict or a list: (that, the key)
         for name, shapes in (("W", ((IN, OUT), (OUT, IN))), ("b", ((OUT,), (1, OUT), (OUT, 1)))):
-            if not hasattr(self.subject, name):
-                if is_stub(getattr(self.cls, "forward", None)):
-                    raise NotWritten("forward")
-                raise Unusable(f"Linear has no attribute {name}")
-            held = getattr(self.subject, name)
+            held = self._held(name)
             if held is None and is_stub(getattr(self.cls, "forward", None)):
                 raise NotWritten("forward")
+            if held is None and not hasattr(self.subject, name):
+                raise Unusable(f"Linear has no attribute {name}")
             array = np.asarray(held)
             if array.shape not in shapes:
                 raise Unusable(f"{name} has shape {array.shape}, not {shapes[0]}")
@@ -133,9 +143,21 @@ class LinearAdapter(Wrapped):
                 self.boxes.update((name, (box, key)) for key, value in items if value is held)
         self.transposed = self.parameters["W"] == (OUT, IN)
 
+    def _held(self, name: str):
+        """What the object holds under this name, or under one that means the same, which is a fault; None: nothing."""
+        called = spelled(self.subject, name)
+        if called not in (None, name):
+            self.row.wrong(
+                "use",
+                f"{name} is called {called} here: rename it, other code reads {name}",
+                mistake="name",
+                where=line_of(self.cls, "backward", called),
+            )
+        return getattr(self.subject, called or name, None)
+
     def get(self, name: str) -> np.ndarray:
         """W or grad_W as (in, out), b or grad_b as (out,), where they have the shape of their parameter."""
-        value = getattr(self.subject, name, None)
+        value = self._held(name)
         if name in self.boxes and np.array_equal(value, self.given.get(name)):  # what moved is what update moves
             box, key = self.boxes[name]
             value = box[key]
@@ -152,17 +174,34 @@ class LinearAdapter(Wrapped):
         """Make W, b, grad_W or grad_b this value, wherever the object keeps it."""
         turned = value.T if self.transposed and name[-1] == "W" else value.reshape(self.parameters[name[-1]])
         new = np.array(turned, order="C")
+        called, held = spelled(self.subject, name) or name, self._held(name)
+        if isinstance(held, np.matrix):  # whose * is the product of matrices
+            new = np.asmatrix(new)
         self.given[name] = new.copy()
-        held = getattr(self.subject, name, None)
         if isinstance(held, np.ndarray) and (held.shape, held.dtype) == (new.shape, new.dtype) and held.flags.writeable:
             held[...] = new
-            if np.array_equal(getattr(self.subject, name), new):  # and not into a copy
+            if np.array_equal(getattr(self.subject, called), new):  # and not into a copy
                 return
         if name in self.boxes:
             box, key = self.boxes[name]
             box[key] = new
         try:
-            setattr(self.subject, name, new)
+            setattr(self.subject, called, new)
         except AttributeError:  # a property without a setter
             if name not in self.boxes:
                 held[...] = new
+
+
+def _self_is_missing(function: Callable, arrays: tuple) -> bool:
+    """Whether a method has the arguments that it should have, but no self before them."""
+    names = list(inspect.signature(function).parameters)
+    return len(names) == len(arrays) and names[0] not in ("self", "cls")
+
+
+def spelled(subject, name: str) -> str | None:
+    """The attribute that stands for W, b, grad_W or grad_b: of this name, or of one such as weights, dW, grad_w."""
+    if hasattr(subject, name):
+        return name
+    word, grad = WORDS[name[-1]], "(grad(ient)?s?|d)"
+    pattern = f"{grad}{word}|{word}grad(ient)?s?" if len(name) > 1 else word
+    return next((other for other in dir(subject) if re.fullmatch(pattern, other.lower().replace("_", ""))), None)

@@ -1,5 +1,7 @@
 """What several tests share."""
 
+import re
+
 import numpy as np
 
 import layers
@@ -21,6 +23,11 @@ def make_network(rng, widths, activation: str, dtype=np.float64) -> Network:
 
 def one_hot(labels, class_count: int, dtype=np.float64) -> np.ndarray:
     return (np.asarray(labels)[:, None] == np.arange(class_count)).astype(dtype)
+
+
+def without_diagnosis(text: str) -> str:
+    """What a run says on stderr, but for why it did not train: on a small set few do. test_diagnosis.py wants that."""
+    return re.sub(r"run_mlp\.py: it ended at [^\r\n]*[\r\n]*", "", text)
 
 
 def central_difference(error, vector: np.ndarray, step: float = 1e-5) -> np.ndarray:

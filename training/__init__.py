@@ -10,7 +10,10 @@ metrics.py     the rows of metrics.csv
 checkpoint.py  the state after an epoch, to resume from
 progress.py    the bar, the lines, the summary
 probe.py       gradient statistics per layer
-machine.py     versions, BLAS, threads
+pictures.py    matplotlib without a display; the picture of the gradient statistics
+diagnosis.py   why a run did not train, and what to try
 diverged.py    the first layer with non-finite values
+seeds.py       the same run for several seeds, in parallel
+machine.py     versions, BLAS, threads
 command.py     how every command begins and ends: parser, sentences, exit codes
 """

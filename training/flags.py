@@ -27,6 +27,7 @@ def parse(arguments: list[str], config: dict) -> tuple[dict, argparse.Namespace]
     """
     options = _parser().parse_args(arguments)
     given = _given(options)
+    _check_seeds(options, given)
     if options.resume:
         settings = _of_resumed(options, given)
     elif options.config:
@@ -65,27 +66,33 @@ def _parser() -> Parser:
             shown = f"{row.help} (default {row.default})"
             run.add_argument(*row.flags, dest=key, metavar=row.metavar, help=shown)
     earlier = parser.add_argument_group("from an earlier run").add_mutually_exclusive_group()
-    earlier.add_argument(
-        *("--resume",),
-        type=Path,
-        metavar="FOLDER",
-        help="resume the run runs/NAME from its last completed epoch",
-    )
-    earlier.add_argument(
-        "--config", type=Path, metavar="FILE", help="the settings of a config.json; flags override them"
-    )
+    resume = "resume the run runs/NAME from its last completed epoch"
+    earlier.add_argument("--resume", type=Path, metavar="FOLDER", help=resume)
+    config = "the settings of a config.json; flags override them"
+    earlier.add_argument("--config", type=Path, metavar="FILE", help=config)
+    seeds = "one run for each of these seeds, in parallel on the cores; one picture and one line of all"
+    run.add_argument("--seeds", type=int, nargs="+", metavar="N", help=seeds)
     other = parser.add_argument_group("where it goes, and what is shown")
     other.add_argument("--run-dir", type=Path, metavar="FOLDER", help="where the run's folder is made (default runs)")
     other.add_argument("--plot-dir", type=Path, metavar="FOLDER", help="where its picture goes (default plots)")
-    other.add_argument(
-        *("--probe",), type=int, nargs="+", default=[], metavar="EPOCH", help="write gradient statistics to probe.csv"
-    )
+    probe = "write gradient statistics to probe.csv and draw them (of several seeds: write)"
+    other.add_argument("--probe", type=int, nargs="+", default=[], metavar="EPOCH", help=probe)
     other.add_argument("--no-plot", action="store_true", help="draw no picture")
     other.add_argument("--quiet", action="store_true", help="print the summary only")
     other.add_argument(
         "--dry-run", action="store_true", help="500 images, two epochs, the whole path; goes to runs/dry-run"
     )
     return parser
+
+
+def _check_seeds(options: argparse.Namespace, given: dict) -> None:
+    seeds = options.seeds or []
+    if seeds and "seed" in given:
+        raise UsageError(f"--seed {given['seed']} and --seeds {seeds} contradict each other: give one of them")
+    if seeds and options.resume:
+        raise UsageError("--seeds begins new runs: resume each run by itself, with --resume FOLDER alone")
+    if min(seeds, default=0) < 0 or len(set(seeds)) < len(seeds):
+        raise UsageError(f"--seeds is {seeds}: give whole numbers from 0, each once")
 
 
 def _given(options: argparse.Namespace) -> dict:

@@ -52,6 +52,22 @@ def _row(cells: list[str]) -> Row:
     return Row(split, *numbers, float(rate[0]) if rate and rate[0] else None)
 
 
+def final_test(rows: list[Row], patience: bool) -> Row | None:
+    """The evaluation on the test set that a run ends with: that of the weights that patience keeps, or the last."""
+    tests = {row.epoch: row for row in rows if row.split == "test"}
+    valid = [row for row in rows if row.split == "valid"] if patience else []
+    kept = min(valid, key=lambda row: row.loss).epoch if valid else None
+    return tests.get(kept, tests[max(tests)]) if tests else None
+
+
+def accuracy_of(accuracies: list[float]) -> str:
+    """`97.64 %` of one run; of several their mean and range, `97.6 (97.5 – 97.7) %`."""
+    if len(accuracies) == 1:
+        return f"{100 * accuracies[0]:.2f} %"
+    mean, low, high = (100 * each for each in (sum(accuracies) / len(accuracies), min(accuracies), max(accuracies)))
+    return f"{mean:.1f} ({low:.1f} – {high:.1f}) %"
+
+
 def csv_line(values) -> bytes:
     """Return the values as a line of a CSV file."""
     text = io.StringIO()

@@ -75,6 +75,14 @@ def append_probe_rows(path: Path, rows: list[ProbeRow]) -> None:
         file.write(before + b"".join(map(csv_line, rows)))
 
 
+def read_probe_rows(path: Path) -> list[ProbeRow]:
+    """Return the rows of a probe.csv that this program wrote; none if there is no such file."""
+    if not path.exists():
+        return []
+    cells = [line.split(",") for line in path.read_text(encoding="utf-8").splitlines()[1:]]
+    return [ProbeRow(int(epoch), int(layer), name, *map(float, rest)) for epoch, layer, name, *rest in cells]
+
+
 def cut_probe_csv(path: Path, epoch: int) -> set[int]:
     """Keep the rows up to this epoch, as a resumed run probes the epochs after it again; return the epochs kept."""
     if not path.exists():

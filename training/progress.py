@@ -4,7 +4,7 @@ import math
 import sys
 from pathlib import Path
 
-from training.metrics import Row
+from training.metrics import Row, final_test
 from utils import LOG_INFO
 
 
@@ -45,23 +45,22 @@ class Progress:
             self.bar.close()
 
 
-def summary(rows: list[Row], folder: Path, picture: Path | None, finished: bool, kept_epoch: int | None = None) -> str:
-    """Return the lines at the end: accuracies on the test set, time, and where the run and its picture are.
+def summary(rows: list[Row], folder: Path, pictures: dict[str, Path], finished: bool, patience: bool) -> str:
+    """Return the lines at the end: accuracies on the test set, time, and where the run and its pictures are.
 
-    kept_epoch: the one whose weights patience kept; the last epoch's are kept if it is None.
+    patience: whether the weights of the lowest validation loss were kept, not the last epoch's.
     """
-    tests = {row.epoch: row.accuracy for row in rows if row.split == "test"}
-    steps, seconds, lines = rows[-1].iteration, rows[-1].seconds, []
-    if kept_epoch in tests:
-        lines = [f"test accuracy {tests[kept_epoch]:.2%} after epoch {kept_epoch}, chosen by the validation loss"]
-    elif tests:
-        last, best = max(tests), max(tests, key=tests.get)
-        lines = [f"test accuracy {tests[last]:.2%} after epoch {last}" + (", final" if finished else "")]
-        if tests[best] > tests[last]:
-            lines[0] += f" (best {tests[best]:.2%} after epoch {best}: chosen on the test set, no honest result)"
+    steps, seconds, lines, end = rows[-1].iteration, rows[-1].seconds, [], final_test(rows, patience)
+    if end:
+        kept = ", chosen by the validation loss" if patience else ", final" if finished else ""
+        lines = [f"test accuracy {end.accuracy:.2%} after epoch {end.epoch}{kept}"]
+        best = max((row for row in rows if row.split == "test"), key=lambda row: row.accuracy)
+        if best.accuracy > end.accuracy and not patience:
+            lines[0] += f" (best {best.accuracy:.2%} after epoch {best.epoch}"
+            lines[0] += ": chosen on the test set, no honest result)"
     each = f" of {seconds / steps * 1e6:.0f} µs with everything" if steps else ""
     lines.append(f"time {seconds:.1f} s, {steps:,} steps{each}")
-    lines.append(f"run {shown(folder)}" + (f", curves {shown(picture)}" if picture else ""))
+    lines.append(f"run {shown(folder)}" + "".join(f", {what} {shown(path)}" for what, path in pictures.items()))
     return "\n".join(lines)
 
 

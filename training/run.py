@@ -17,11 +17,12 @@ import numpy as np
 
 from training.checkpoint import save_checkpoint, take_checkpoint
 from training.command import ROOT, in_words, say
+from training.diagnosis import diagnose, why_diverged
 from training.diverged import first_non_finite
 from training.epochs import Best, split
 from training.folder import atomic_bytes, folder_of_pictures, lock_folder, names, new_folder, read_json, write_json
 from training.machine import made_with
-from training.metrics import HEADER, Row, csv_line
+from training.metrics import HEADER, Row, csv_line, read_metrics
 from training.probe import append_probe_rows, cut_probe_csv, probe
 from training.progress import Progress
 from training.resume import identity, reopen
@@ -36,13 +37,14 @@ class Run:
 
     Entering creates the folder, or reopens that of --resume and restores its checkpoint into model and rng; the folder
     is locked against other processes. Leaving saves the model; Ctrl-C, divergence and a system error become one
-    sentence on stderr and `code`. A folder without a row is removed.
+    sentence on stderr and `code`. A folder without a row is removed. `diagnosis` says why a run did not train.
     """
 
     def __init__(self, settings: dict, options: argparse.Namespace, data, model, loss, rng: np.random.Generator):
         self.settings, self.options, self.data = settings, options, data
         self.model, self.loss, self.rng = model, loss, rng
         self.folder, self.code, self.trained = options.resume, 0, False  # trained: to its end
+        self.diagnosis = None  # why it did not train, in a sentence
         self.start_epoch = self.rows = 0  # rows: how many metrics.csv has
         self.best = Best()
         self.seconds = 0.0  # of training before this process
@@ -102,10 +104,11 @@ class Run:
         threads = chosen_threads(self.settings, self.data.train_images.shape[1], len(self.data.classes))
         known = identity(self.data)
         contents = {"settings": self.settings, "images": known["images"], "labels": self.data.classes}
+        contents |= {"pixels": self.data.train_images.shape[1]}
         contents |= {"made_with": made_with(threads), "data_sha256": known["sha256"]}
         path = self.folder / "config.json"
         if self.options.resume:
-            contents |= {key: value for key, value in read_json(path).items() if key == "picture"}
+            contents |= {key: value for key, value in read_json(path).items() if key.startswith("picture")}
         write_json(path, contents)
 
     # ---- training
@@ -153,6 +156,9 @@ class Run:
             try:
                 if self.rows and not (isinstance(error, OSError) and error.filename):
                     self._save_model()
+                if self.trained and not self.options.dry_run:
+                    rows = read_metrics(self.folder / "metrics.csv")
+                    self.diagnosis = diagnose(self.settings, rows, self.model, self.loss, self.data)
             except OSError as refused:
                 self.code, message = 1, self._refused(refused)
         if self.code == Diverged.exit_code:
@@ -175,20 +181,18 @@ class Run:
             return f"interrupted before training: {kept}"
         epoch = self.latest.epoch if self.latest else self.start_epoch + 1
         message = f"interrupted in epoch {max(epoch, 1)}: the model and the curves so far are kept"
-        return message + ("" if self.options.dry_run else f"; resume with: {self._resume_command()}")
+        return message + ("" if self.options.dry_run else f"; resume with: {resume_command(self.folder, self.options)}")
 
     def _refused(self, error: OSError) -> str:
         """The system refused to read or write."""
         if not self.folder.exists():
             return f"{self.folder} was deleted or moved while it was trained: nothing more can be saved there"
-        kept = f"; then resume with: {self._resume_command()}" if self.rows and not self.options.dry_run else ""
+        kept = (
+            f"; then resume with: {resume_command(self.folder, self.options)}"
+            if self.rows and not self.options.dry_run
+            else ""
+        )
         return f"{in_words(error)}: make room or give access{kept}"
-
-    def _resume_command(self) -> str:
-        words = ["python", "run_mlp.py", "--resume", self.folder]
-        words += ["--plot-dir", self.options.plot_dir] if self.options.plot_dir else []
-        words += ["--probe", *self.options.probe] if self.options.probe else []
-        return shlex.join(map(str, words))
 
     def _advice(self) -> str:
         """Where the first non-finite value was, and what to try. The model is back at its last completed epoch."""
@@ -196,18 +200,8 @@ class Run:
             first = first_non_finite(self.model, self.loss, self.rng, self.settings, self.data, self.last.epoch)
         except KeyboardInterrupt:
             first = "the search for the first non-finite value was interrupted"
-        rate, std, margin = (self.settings[key] for key in ("learning_rate", "init_std", "margin"))
-        if rate * self.settings["weight_decay"] >= 1:  # each step then turns the weights round, or more
-            better = f"try a smaller weight_decay than {self.settings['weight_decay']:g}"
-        elif self.latest.epoch and std <= 1e6:
-            better = f"try {rate / 10:g}"
-        elif margin > 1e6 and self.settings["loss"] == "HingeLoss":
-            better = f"try a smaller margin than {margin:g}"
-        else:
-            better = f"try a smaller init_std than {std:g}"
-        return (
-            f"; {first}, at learning rate {rate}: {better}; model.npz holds the weights after epoch {self.last.epoch}"
-        )
+        cause = why_diverged(self.settings, self.latest.epoch)
+        return f"; {first}; {cause}; model.npz holds the weights after epoch {self.last.epoch}"
 
     def _close(self) -> None:
         """Close everything; remove a new folder in which there is no row."""
@@ -223,23 +217,24 @@ class Run:
         if self.lock is not None:
             os.close(self.lock)
 
-    def save_picture(self, content: bytes) -> Path:
+    def save_picture(self, content: bytes, suffix: str = "") -> Path:
         """Write this run's picture: over its own earlier one, but never over another file. Return where it is.
 
-        config.json says which file is the run's own.
+        suffix: of its name, where it has a second one. config.json says which files are the run's own.
         """
         config, plots = read_json(self.folder / "config.json"), folder_of_pictures(self.options)
-        own = ROOT / config["picture"] if isinstance(config.get("picture"), str) else None
+        key, name = "picture" + suffix, self.folder.name + suffix
+        own = ROOT / config[key] if isinstance(config.get(key), str) else None
         # A copied folder brings the picture of the run that it was copied from.
-        ours = own is not None and (own.stem == self.folder.name or own.stem.startswith(f"{self.folder.name}-"))
+        ours = own is not None and (own.stem == name or own.stem.startswith(f"{name}-"))
         if ours and own.parent.resolve() == plots.resolve():
             atomic_bytes(own, content)
             return own
-        for path in names(plots.resolve() / self.folder.name, ".png"):
+        for path in names(plots.resolve() / name, ".png"):
             if path.exists():
                 continue
             known = str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
-            write_json(self.folder / "config.json", config | {"picture": known})
+            write_json(self.folder / "config.json", config | {key: known})
             try:
                 with open(path, "xb") as file:
                     file.write(content)
@@ -249,6 +244,13 @@ class Run:
             except OSError as error:
                 path.unlink(missing_ok=True)
                 raise OSError(error.errno, error.strerror, str(path)) from None
+
+
+def resume_command(folder: Path, options: argparse.Namespace) -> str:
+    words = ["python", "run_mlp.py", "--resume", folder]
+    words += ["--plot-dir", options.plot_dir] if options.plot_dir else []
+    words += ["--probe", *options.probe] if options.probe else []
+    return shlex.join(map(str, words))
 
 
 @contextlib.contextmanager

@@ -241,6 +241,30 @@ def run_name(settings: dict) -> str:
     return encoded[: NAME_LIMIT - 9].decode(errors="ignore") + "-" + digest
 
 
+def in_words(config: dict, seeds: int = 1) -> str:
+    """Return what a run's config.json says, as `784-100-10, Relu, softmax cross-entropy, SGD 0.01, batch 10`.
+
+    seeds: how many runs differ from it in their seed alone, itself included.
+    """
+    settings = DEFAULTS | config["settings"]
+    widths = [config.get("pixels"), *settings["hidden"], len(config["labels"])]  # older runs have no pixels
+    loss = re.sub("(?<=[a-z])Loss$", "", settings["loss"])
+    parts = ["-".join(str(width) for width in widths if width), settings["activation"] if settings["hidden"] else ""]
+    parts += [{"SoftmaxCrossEntropy": "softmax cross-entropy", "Hinge": "hinge"}.get(loss, loss)]
+    parts += [f"SGD {settings['learning_rate']:g}", f"batch {settings['batch_size']}"]
+    for key in ("momentum", "weight_decay", "init_std", *list(SETTINGS)[list(SETTINGS).index("init") :], "seed"):
+        if settings[key] != DEFAULTS[key] and (key != "seed" or seeds == 1):
+            parts.append(key.replace("_", " ") + ("" if settings[key] is True else f" {settings[key]}"))
+    return ", ".join([*filter(None, parts), *([f"{seeds} seeds"] if seeds > 1 else [])])
+
+
+def known_but_for_seed(config: dict) -> tuple[str, int]:
+    """Return all that tells a run from others, as a text, and its seed, by its config.json."""
+    settings = DEFAULTS | config["settings"]
+    seed, data = settings.pop("seed"), config.get("data_sha256") or {}
+    return json.dumps([settings, config["images"], list(data.values())], sort_keys=True), seed
+
+
 def _folder_name(data_dir: str) -> str:
     """A folder's last name, and a few digits that tell it from one of the same name elsewhere."""
     folder = (ROOT / data_dir).resolve()

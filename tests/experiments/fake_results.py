@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 
-from experiments.figure_list import EXTRA_RUNS, FIGURES, at_batch_10, settings_of
+from experiments.figure_list import EXTRA_RUNS, FIGURES, PAIR_RUNS, RATES_OF_DECAY, at_batch_10, settings_of
 from experiments.statistics import RunTable
 from experiments.store import Result
 from training.metrics import Row
@@ -43,6 +43,8 @@ def fake_run(
 ) -> Result:
     settings = settings_of(name, seed, max_epoch=epochs)
     batch, train = settings["batch_size"], final if train is None else train
+    if settings["train_images"] != "all":
+        samples = settings["train_images"]
     per_epoch, rng, rows = math.ceil(samples / batch), np.random.default_rng(seed), []
     loss = (float(loss[0]), float(loss[1]))
 
@@ -66,6 +68,8 @@ def fake_run(
         if epoch == diverged_in:
             break
         rows.append(test_row(epoch))
+    if settings["validation"]:
+        rows += [row._replace(split="valid") for row in rows if row.split == "test"]
     layers = len(settings["hidden"])
     probe = []
     for epoch in (0, 1, 50):
@@ -93,14 +97,14 @@ def fake_table(changes: dict, batch: int = 100, seeds: int = 2) -> RunTable:
     """
     results = _OnDemand()
     names = [name for _, drawn in FIGURES.values() for name in drawn]
-    names += EXTRA_RUNS + EQUAL_GRADIENT
+    names += EXTRA_RUNS + PAIR_RUNS + RATES_OF_DECAY + EQUAL_GRADIENT
     for name in dict.fromkeys(names):
         given = [{} for _ in range(seeds)]
         for pattern, change in changes.items():
             if fnmatchcase(name, pattern):
                 each = change if isinstance(change, list) else [change] * seeds
                 given = [before | after for before, after in zip(given, each)]
-        own = at_batch_10(name) if batch == 10 and name.endswith("_100") else name
+        own = at_batch_10(name) if batch == 10 and name.endswith("_100") else name  # not those with further settings
         if batch == 100 or name.endswith("_100"):
             results[own] = [(own, seed, tuple(parameters.items())) for seed, parameters in enumerate(given)]
     return RunTable(results, batch, EQUAL_GRADIENT)

@@ -6,10 +6,12 @@ import pytest
 from fake_results import fake_table
 
 from experiments import timing, wording
-from experiments.claims import BATCH_SIZES, CLAIMS, CURVES, TIMES
+from experiments.claims import CLAIMS, CURVES, ONCE, TIMES
 from experiments.figure_list import settings_of
+from experiments.questions import QUESTIONS
 from experiments.statistics import RunTable
 
+EVERY = (*CLAIMS, *QUESTIONS)
 YES, PART, NO, NEVER = "holds", "holds in part", "does not hold", "does not apply"
 
 # Patterns of the curves that claims speak of; 100 is the table's batch size.
@@ -45,6 +47,7 @@ LAYERS = {"1_*": final(0.95), "2_*": final(0.95), "2_Sigmoid_*": final(0.90)}
 HINGE_ALONE = {E2: final(0.2), S2: final(0.11, share=1.0), H2: final(0.95)}
 VANISHING = HINGE_ALONE | {"2_[RG]*": {"ratio": (0.2, 0.2)}, "1_*": {"ratio": (0.03, 0.03)}}
 VANISHING["2_Sigmoid_[ES]*"] = {"ratio": (0.01, 0.01)}
+VANISHING["2_Sigmoid_*_0.1_0.0_100"] = final(0.2)
 EXPRESSIVE = HINGE_ALONE | {EQUAL_E2: final(0.2), EQUAL_S2: final(0.2), "2_Sigmoid_S*_0.1_0.0_100": final(0.2)}
 STEPWISE = by_rate((0.4, 0.7, 0.9, 0.95, 0.85), (8, 4, 2, 1, 0.4), (0.008, 0.016, 0.024, 0.032, 0.08))
 DECAYS = ("0.0", "0.0001", "0.001", "0.01", "0.1", "1.0")
@@ -53,6 +56,9 @@ SIGMOID = {f"2_Sigmoid_S*Loss_1.0_{d}_100": f for d, f in zip(DECAYS, (0.97, 0.9
 DECAY = {p: final(f, share=1.0 if f < 0.2 else 0.11) for p, f in (GELU | SIGMOID).items()}
 ONE_LARGE, TWO_LARGE = "1_Sigmoid_EuclideanLoss_0.01_0.0_200", "2_Sigmoid_S*Loss_1.0_0.0_200"
 STEADY = {"*_10": {"test_noise": 0.1, "tau": 0.01}, "*_200": {"test_noise": 0.002, "tau": 0.01}}
+
+OVERFIT = {"*_100_max_epoch200_train_images1000": {"final": 0.90, "loss": (2.0, 0.5)}}
+OVERFIT["1_Relu_S*_0.1_0.00*"] = OVERFIT["1_Relu_S*_0.01_100_max*"] = {"final": 0.95, "loss": (2.0, 0.4)}
 
 # (claim, its verdict, what is not as in every fake run)
 CASES = [
@@ -134,12 +140,16 @@ CASES = [
     (18, PART, VANISHING | {"2_Sigmoid_[ES]*": {"ratio": (0.02, 0.02)}, "2_Relu_[ES]*": {"ratio": (0.01, 0.01)}}),
     (18, PART, VANISHING | {"1_Sigmoid_E*": {"ratio": (0.005, 0.005)}}),
     (18, PART, VANISHING | {H2: {"ratio": (0.01, 0.01)}}),
+    (18, PART, VANISHING | {f"{S2}_init_std0.178": final(0.2)}),
+    (18, PART, VANISHING | {f"{E2}_init_std0.04": final(0.2)}),
+    (18, PART, VANISHING | {"2_Sigmoid_E*_0.1_0.0_100": final(0.95)}),
     (18, PART, VANISHING | {"2_Sigmoid_[ES]*": {"ratio": (0.01, 0.11)}, "1_*": {"ratio": (0.15, 0.15)}}),
     (
         18,
         NO,
         HINGE_ALONE
-        | {"2_*": {"ratio": (0.5, 0.5)}, "2_Sigmoid_*": {"ratio": (0.6, 0.6)}, "1_*": {"ratio": (0.3, 0.3)}},
+        | {"2_*": {"ratio": (0.5, 0.5)}, "2_Sigmoid_*": {"ratio": (0.6, 0.6)}, "1_*": {"ratio": (0.3, 0.3)}}
+        | {"2_Sigmoid_[ES]*_init_std*": final(0.2)},
     ),
     (18, NEVER, {}),
     (19, YES, EXPRESSIVE),
@@ -182,14 +192,42 @@ CASES = [
     (28, YES, {"*_10": {"tau": 0.1}}),
     (28, PART, {"2_Sigmoid_S*_1.0_0.0_10": {"tau": 0.1}, "1_Sigmoid_*_10": {"tau": 10.0}}),
     (28, NO, {"*_10": {"tau": 10.0}}),
+    (29, YES, {"2_Gelu_HingeLoss_1.0_*": final(0.1, diverged_in=2)}),
+    (29, PART, {"2_Gelu_HingeLoss_0.1_0.0_100": final(0.96)}),
+    (29, PART, {"2_Sigmoid_S*_0.1_0.0_100": final(0.96)}),
+    (29, NO, {"2_Gelu_HingeLoss_0.001_0.0_100": final(0.96), "2_Sigmoid_S*_0.1_0.0_100": final(0.96)}),
     (30, YES, {}),
     (30, YES, {RATES_1[4]: {"flat": 0.9, "test_noise": 0.1}}),
     (30, NO, {RATES_1[4]: final(0.11, flat=1.0, share=1.0)}),
+    (31, YES, {"1_Relu_HingeLoss_*_margin0.5": final(0.9)}),
+    (31, PART, {}),
+    (31, PART, {"1_Relu_HingeLoss_*_margin0.5": final(0.9), "1_Relu_HingeLoss_*_margin0.5_init_std*": final(0.944)}),
+    (31, PART, {"1_Relu_HingeLoss_*_margin0.5": final(0.9), "1_Relu_HingeLoss_*_margin20.0_init_std*": {"tau": 2.0}}),
+    (31, PART, {"1_Relu_HingeLoss_*_margin0.5": final(0.9), "1_Sigmoid_HingeLoss_*_margin20.0": final(0.954)}),
+    (31, NO, {"1_*_HingeLoss_*_margin20.0": final(0.96), "1_*_HingeLoss_*_margin1.0_init_std*": final(0.9)}),
+    (32, YES, {"*_momentum0.9": final(0.97), "*_0.001_0.0_100_momentum0.9": final(0.95)}),
+    (32, YES, {"2_Sigmoid_S*_0.0_100*": final(0.11), "2_Sigmoid_S*_0.0001_0.0_100*": final(0.2)}),
+    (32, PART, {"2_Relu_*_momentum0.99": final(0.94)}),
+    (32, NO, {"*_0.005_0.0_100_momentum0.5": final(0.94)}),
+    (33, YES, {}),
+    (33, PART, {"2_Sigmoid_E*_dropout0.5": final(0.7)}),
+    (33, NO, {"2_Sigmoid_[ES]*": final(0.7)}),
+    (34, YES, {"8_*_0.0_100": final(0.11)}),
+    (34, PART, {"[48]_Sigmoid_*_0.0_100": final(0.11), "[48]_Sigmoid_*_residual": final(0.11)}),
+    (34, NO, {"[248]_*": final(0.11)}),
+    (35, YES, OVERFIT),
+    (35, PART, OVERFIT | {"*_dropout0.2_train_images1000": {"final": 0.96, "loss": (2.0, 0.5)}}),
+    (35, PART, OVERFIT | {"*_100_max_epoch200_dropout0.5_train_images1000": final(0.901)}),
+    (35, NO, {}),
+    (36, YES, {"*_Euc*_validation*": final(0.93), "*_Soft*_validation*": final(0.9465)}),
+    (36, PART, {}),
+    (36, PART, {"*_Euc*_validation*": final(0.93), "*_Soft*_validation*": final(0.944)}),
+    (36, NO, {"*_Euc*_validation*": final(0.94), "*_Soft*_validation*": final(0.93)}),
 ]
 
 
 def check(number: int, curves: RunTable, seconds: dict | None = None):
-    (claim,) = (each for each in CLAIMS if each.number == number)
+    (claim,) = (each for each in EVERY if each.number == number)
     return claim.check(curves, seconds)
 
 
@@ -224,13 +262,14 @@ def test_a_claim_on_fake_times(number, verdict, changes):
 
 
 def test_every_claim_is_there_once_and_every_verdict_is_tried():
-    assert [claim.number for claim in CLAIMS] == [*range(1, 29), 30]
-    assert {number for number, _, _ in CASES} == {claim.number for claim in CLAIMS if claim.on != TIMES}
-    for claim in CLAIMS:
+    assert [claim.number for claim in CLAIMS] == [*range(1, 31)]
+    assert [question.number for question in QUESTIONS] == [*range(31, 37)]
+    assert {number for number, _, _ in CASES} == {claim.number for claim in EVERY if claim.on != TIMES}
+    for claim in EVERY:
         tried = {verdict for number, verdict, _ in CASES if number == claim.number}
         assert claim.on == TIMES or {YES, NO} <= tried, claim.number
     assert [claim.number for claim in CLAIMS if claim.on == TIMES] == [5, 12, 27]
-    assert [claim.number for claim in CLAIMS if claim.on == BATCH_SIZES] == [25, 26, 28]
+    assert [claim.number for claim in CLAIMS if claim.on == ONCE] == [25, 26, 28, 29]
     assert all(claim.by_batch == (claim.on == CURVES) for claim in CLAIMS)
 
 
@@ -238,7 +277,7 @@ def test_every_claim_is_there_once_and_every_verdict_is_tried():
 def test_sentences_fit_into_a_table(seeds):
     curves = fake_table({H1: {"diverged_in": 4}, "2_Gelu_*": [{"diverged_in": 1}, {}, {}][:seeds]}, seeds=seeds)
     seconds = {"seconds_per_epoch": {name: {"median": 1.0, "min": 1.0, "max": 1.0} for name in timing.NAMES}}
-    for claim in CLAIMS:
+    for claim in EVERY:
         for text in (claim.text, claim.said, claim.check(curves, seconds).measured):
             assert "|" not in text and "\n" not in text, text
             assert "nan" not in text and "inf" not in text, text

@@ -16,7 +16,8 @@ import pytest
 import report
 import run_mlp
 from experiments import store, train_runs
-from experiments.figure_list import complete, curve_name, settings_of
+from experiments.figure_list import FIGURES, RESTARTED, complete, curve_name, named, settings_of
+from experiments.statistics import CurveStats
 from utils import FileError, UsageError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -201,15 +202,54 @@ def test_a_curve_is_a_runs_name_without_its_seed():
     assert curve_name(settings_of(name, 12)) == name
     assert curve_name(settings_of(name, 1, momentum=0.9, margin=2.0)) == name + "_momentum0.9_margin2.0"
     assert complete(settings_of(name, 0)) == settings_of(name, 0)
+    for _, names in FIGURES.values():
+        assert [curve_name(settings_of(each, 0)) for each in names] == names
+
+
+def test_a_name_may_hold_further_settings():
+    others = {"init_std": 0.003162, "dropout": 0.5, "batch_norm": True, "train_images": 1000, "schedule": "one-cycle"}
+    name = named("4_Relu_HingeLoss", 0.1, 0.001, init_std=0.003162, **{k: others[k] for k in list(others)[1:]})
+    settings = settings_of(name, 2)
+    assert settings["hidden"] == [100] * 4 and settings["learning_rate"] == 0.1 and settings["weight_decay"] == 0.001
+    assert {key: settings[key] for key in others} == others
+    shrunk = settings_of(named("1_Relu_HingeLoss", validation=10_000), 0, dry_run=True)
+    assert (shrunk["max_epoch"], shrunk["validation"]) == (2, 100)
+
+
+def test_validation_rows_are_stored_and_an_epoch_is_what_it_trains_on(tmp_path):
+    name = named("1_Relu_HingeLoss", validation=10_000)
+    settings = settings_of(name, 0, dry_run=True)
+    _, result = train_runs.train_one(settings, dry_run=True)
+    store.save(result, tmp_path)
+    back = store.find(settings, result.made_with["data"], tmp_path)
+    assert sorted(row.accuracy for row in back.rows if row.split == "valid") == pytest.approx(
+        sorted(row.accuracy for row in result.rows if row.split == "valid")
+    )
+    curve = CurveStats([back], train_runs.DRY_RUN_IMAGES)
+    assert curve.samples == 400 and curve.runs[0].train.seen[-1] == 800
+    assert curve.valid_accuracy == pytest.approx([np.mean([r.accuracy for r in back.rows if r.split == "valid"][1:])])
+
+
+def test_restarted_weights_are_the_same_numbers_in_every_layer():
+    model, _, _ = run_mlp.build(settings_of(RESTARTED, 5), 784, 10)
+    before = model.layers[0].W.copy()
+    train_runs._restart(model, settings_of(RESTARTED, 5))
+    first, last = model.layers[0].W, model.layers[2].W
+    assert np.array_equal(first, before)
+    assert np.array_equal(first.ravel()[:1000], last.ravel())
+    _, ours = train_runs.train_one(settings_of(RESTARTED, 0, dry_run=True), dry_run=True)
+    _, theirs = train_runs.train_one(settings_of(RESTARTED, 0, dry_run=True), dry_run=True, restarted=True)
+    assert ours.probe[0] != theirs.probe[0] and ours.rows[-1].loss != theirs.rows[-1].loss
 
 
 def test_the_stored_runs_are_all_there():
     curves = train_runs.needed_curves([], True, store.RESULTS, dry_run=False)
     paths = {store.path_of(settings_of(name, seed)) for name in curves for seed in range(3)}
-    assert paths <= set(store.RESULTS.iterdir())
+    paths |= {store.path_of(settings_of(RESTARTED, seed), store.RESULTS / "restarted") for seed in range(3)}
+    assert paths <= set(store.RESULTS.rglob("*.npz"))
     for path in sorted(paths)[::40]:
         result = store.load(path)
-        assert result.version == 1 and store.path_of(result.settings) == path
+        assert result.version == 1 and store.path_of(result.settings, path.parent) == path
 
 
 # ---- processes of their own
@@ -280,7 +320,7 @@ def test_a_cluster_that_is_not_there_is_one_sentence(dry_run):
 
 def test_wrong_usage_and_missing_results_are_one_sentence():
     for flags, said in (
-        (["14"], "no figure 14"),
+        (["20"], "no figure 20"),
         (["--seeds", "0"], "--seeds is 0"),
         (["--jobs", "-1"], "--jobs is -1"),
     ):

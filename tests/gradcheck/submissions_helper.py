@@ -83,7 +83,7 @@ def written(folder: Path, own_process: bool = False, **files: str) -> dict[str, 
 
 
 def by_name(rows: list[Row]) -> dict[str, Row]:
-    """The rows by name; every message is short and has no key of the catalogue in it."""
+    """The rows by name; every message is short and one line."""
     for finding in (finding for row in rows for finding in row.findings):
         assert len(finding.message) <= 160 and "\n" not in finding.message, finding.message
     return {row.name: row for row in rows}

@@ -54,6 +54,7 @@ def layer_case(value: str, out: int = OUT) -> SimpleNamespace:
         }
     case.true, case.before = rules[what](x, g), rules[what](before_x, before_g)
     case.sum, case.with_old_input = case.true + case.before, rules[what](before_x, g)
+    case.of_grad, case.of_input = lambda other: rules[what](x, other), lambda other: rules[what](other, g)
     return case
 
 
@@ -61,7 +62,7 @@ def loss_case(value: str) -> SimpleNamespace:
     name = value.split(".")[0]
     o, t = batch(name, SHAPES[0])
     n, k = o.shape
-    case = SimpleNamespace(o=o, t=t, n=n, k=k, margin=5.0, p=softmax(o))
+    case = SimpleNamespace(o=o, t=t, n=n, k=k, margin=5.0, p=softmax(o), gamma=2.0, weights=1.0)
     if name in LOSSES:
         case.true = loss_gradient(name, o, t)
     else:
@@ -88,7 +89,7 @@ def own_names(value: str, case: SimpleNamespace, wrong: np.ndarray) -> list[str]
     ids=lambda v: v if isinstance(v, str) else v.key,
 )
 def test_a_wrong_formula_has_its_own_name(value, mistake):
-    # W for its transpose: elsewhere it raises, and linear_rows looks at a square layer too.
+    # W for its transpose: elsewhere it raises, and check_linear looks at a square layer too.
     case = layer_case(value, IN) if mistake.key == "untransposed-w" else case_of(value)
     wrong = np.asarray(mistake.wrong(case), float)
     if relative_error(wrong, case.true) < 1e-9:
@@ -118,6 +119,19 @@ def test_what_any_gradient_may_have(value):
             continue
         found = diagnose(value, wrong, case, 1e-6)
         assert found is not None and found.key in (mistake.key, *own_names(value, case, wrong))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "key"),
+    [
+        (lambda case: -case.g[-1], "last-sample"),  # of this value alone
+        (lambda case: 0.5 * case.before, "stale"),  # of any gradient
+    ],
+)
+def test_a_mistake_and_a_factor_on_top_are_both_named(wrong, key):
+    case = layer_case("Linear.grad_b")
+    found = diagnose("Linear.grad_b", wrong(case), case, 1e-6)
+    assert found.key == key and "; and it " in found.message
 
 
 @pytest.mark.parametrize("step", WRONG_STEPS, ids=lambda step: step.key)

@@ -16,8 +16,9 @@ from submissions_helper import SUBMISSIONS, mistakes, said
 import check_gradients
 import layers
 import loss
+import network
 from gradcheck import catalogue, check_step, table
-from gradcheck.check_project import ADDED, loss_row, network_cases, project_rows
+from gradcheck.check_project import ADDED, NetworkCheck, loss_row, network_cases, project_rows
 from gradcheck.errors import plain
 from gradcheck.mistakes_layers import WRONG_LAYERS
 from gradcheck.reference import (
@@ -155,6 +156,49 @@ def test_own_code_may_not_have_a_convention_of_its_own(monkeypatch):
     assert loss_row(loss, "HingeLoss").fails
 
 
+def far(method):
+    return lambda self, *given: np.where(np.abs(given[0]) > 100, np.nan, method(self, *given))
+
+
+def wide(method):
+    return lambda self, *given: method(self, *given).astype(float)
+
+
+def writes(method):
+    def forward(self, input):
+        output = method(self, input)
+        input += 1
+        return output
+
+    return forward
+
+
+def total(method):
+    return lambda self, *given: method(self, *given) * len(given[0])
+
+
+def twice(method):
+    return lambda self, config: method(self, config | {"learning_rate": 2 * config["learning_rate"]})
+
+
+@pytest.mark.parametrize(
+    ("column", "cls", "methods", "changed"),
+    [
+        ("finite", layers.Relu, ["forward"], far),
+        ("float32", layers.Relu, ["forward"], wide),
+        ("arguments", network.Network, ["forward"], writes),
+        ("mean", loss.EuclideanLoss, ["forward", "backward"], total),
+        ("step", network.Network, ["update"], twice),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_each_column_of_an_own_network_can_fail(monkeypatch, column, cls, methods, changed):
+    for method in methods:
+        monkeypatch.setattr(cls, method, changed(getattr(cls, method)))
+    modules = SimpleNamespace(layers=layers, losses=loss, network=network)
+    assert NetworkCheck(modules, 1, "Relu", "EuclideanLoss").check().columns[column] == "wrong"
+
+
 # The command
 
 
@@ -171,11 +215,34 @@ def test_exit_codes_and_usage(tmp_path, capsys):
         [str(tmp_path), "--layers", str(SUBMISSIONS / "wrong" / "layers.py")],
         ["--layers", str(tmp_path)],
         ["--time-limit", "0"],
+        ["--starter", str(tmp_path / "new"), "--json"],
+        ["--starter", str(tmp_path / "new"), str(SUBMISSIONS / "wrong")],
+        ["--starter", str(tmp_path / "new"), "--time-limit", "3"],
+        ["--csv", str(tmp_path / "marks.csv")],
         ["--nonsense"],
     ):
         with pytest.raises(UsageError):
             check_gradients.main(wrong)
+    assert not (tmp_path / "new").exists() and not (tmp_path / "marks.csv").exists()
     capsys.readouterr()
+
+
+def test_the_time_limit_reaches_the_submission(monkeypatch):
+    seen = []
+    monkeypatch.setattr(check_gradients, "check_submission", lambda *given: seen.append(given[2:]) or [])
+    for flag in ("--time-limit", "--time_limit"):
+        assert check_gradients.main([str(SUBMISSIONS / "columns"), flag, "2.5"]) == 0
+    assert check_gradients.main([str(SUBMISSIONS / "columns")]) == 0
+    assert seen == [(2.5,), (2.5,), (10.0,)]
+
+
+def test_colours_on_a_terminal_unless_no_color_is_set(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", SimpleNamespace(encoding="utf-8", isatty=lambda: True))
+    monkeypatch.setattr(table.os, "name", "posix")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert table.Screen().paint("right", "32") == "\033[32mright\033[0m"
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert table.Screen().paint("right", "32") == "right"
 
 
 def test_many_submissions_and_json(tmp_path, capsys):
@@ -222,7 +289,7 @@ def test_plain_text_cannot_upset_a_terminal():
 
 
 @pytest.mark.parametrize(("part", "name", "cls", "remark"), ALTERNATIVES, ids=[way[2].__name__ for way in ALTERNATIVES])
-def test_other_ways_of_being_right(part, name, cls, remark):
+def test_alternative_implementations_are_right(part, name, cls, remark):
     row = check_class(part, part + ".py", name, cls)
     assert not row.fails and row.error < 1e-4, said(row)
     assert remark in mistakes(row) if remark else "newer" not in cls.__module__ or row.verdict == "right", said(row)

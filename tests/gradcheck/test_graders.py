@@ -103,6 +103,7 @@ def test_wildcards_and_a_folder_in_a_folder(tmp_path, capsys):
     assert check_gradients.main([str(tmp_path / "hw" / "*"), "--csv", str(sheet)]) == 0
     shown = capsys.readouterr().out
     assert "2 submissions: " in shown and "Relu                     right" in shown
+    assert sheet.read_bytes().startswith(b"\xef\xbb\xbf")  # a spreadsheet takes it for UTF-8 by this alone
     with open(sheet, newline="", encoding="utf-8-sig") as file:
         lines = list(csv.DictReader(file))
     assert list(lines[0]) == ["submission", "class", "verdict", "finding", "line"] and len(lines) == 14

@@ -1,4 +1,4 @@
-"""The proof of the proof: known bugs, planted one at a time into copies of our own code, are caught and named.
+"""Known bugs, planted one at a time into copies of our own code, are caught and named.
 
 Each bug is a replacement in the text of layers.py or loss.py. Only the row that it touches is run, in this process.
 """

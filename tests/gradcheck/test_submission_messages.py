@@ -24,9 +24,15 @@ def layer(tmp_path, name, forward, backward):
 
 
 def test_a_loss_that_returns_its_gradient_too(tmp_path):
-    for value, words in (("(1.0, input)", "a tuple (loss, gradient)"), ("{'loss': 1.0}", "a dict")):
+    for value, words in (("(1.0, input, 2)", "a tuple"), ("{'loss': 1.0}", "a dict")):
         row = written(tmp_path, loss=LOSS.format("HingeLoss", f"return {value}", "return input"))["HingeLoss"]
         assert f"forward returns {words}, not a number: return the loss alone" in said(row)
+    both = "d = input - target; return (d * d).sum() / 2 / len(d), d{}"
+    for backward in ("return self.forward(input, target)[1]", "pass"):
+        row = one(tmp_path, "EuclideanLoss", both.format(" / len(d)"), backward)
+        assert row.verdict == "right, with remarks" and "forward returns (loss, gradient)" in said(row)
+        row = one(tmp_path, "EuclideanLoss", both.format(""), backward)
+        assert row.verdict == "WRONG" and "the 1/N of the mean over the batch is forgotten" in said(row)
     text = LOSS.format("HingeLoss", "return input.sum()", "return input").replace(
         "backward(self, input, target)", "backward(self)"
     )

@@ -139,6 +139,40 @@ def test_a_velocity_is_not_shared(tmp_path):
     assert mistakes(row) == ["shared"] and row.columns["step"] == "wrong"
 
 
+# What the caller has
+
+
+def test_an_update_that_changes_its_settings_is_unsafe(tmp_path):
+    row = linear(tmp_path, (UPDATE, UPDATE + '        config["learning_rate"] *= 0.9\n'))
+    assert row.verdict == "UNSAFE" and "update writes into config" in said(row)
+
+
+@pytest.mark.parametrize(
+    ("forward", "words"),
+    [
+        ("self.y = np.maximum(input, 0); return self.y", "backward overwrites the array that forward returned"),
+        (
+            "self.y = getattr(self, 'y', np.empty(input.shape)) if len(input) == 5 else np.empty(input.shape)\n"
+            "        return np.maximum(input, 0, out=self.y)",
+            "forward writes into the array that it returned before",
+        ),
+    ],
+)
+def test_an_output_that_is_written_into_later_is_a_remark(forward, words, tmp_path):
+    backward = "self.y *= 1\n        return grad_output * (self.y > 0)"
+    if words.startswith("backward"):
+        backward = "on = self.y > 0\n        self.y[...] = grad_output * on\n        return self.y.copy()"
+    row = relu(tmp_path, forward, backward)
+    assert row.verdict == "right, with remarks" and words in said(row)
+
+
+def test_an_activation_that_is_clipped_beyond_ordinary_inputs_is_unsafe(tmp_path):
+    forward = "self.y = 1 / (1 + np.exp(-np.clip(input, -10, 10))); return self.y"
+    text = LAYER.format("Sigmoid", forward, "return grad_output * self.y * (1 - self.y)")
+    row = written(tmp_path, layers=text)["Sigmoid"]
+    assert row.verdict == "UNSAFE" and "forward is finite but wrong at large inputs: 4.53979e-05, true 0" in said(row)
+
+
 # Files
 
 

@@ -20,7 +20,9 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT = 120
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+from helpers import without_diagnosis  # noqa: E402
 
 # Batches of 41 divide the 205 samples of idx_files.small_set, batches of 20 do not.
 CASES = {
@@ -83,7 +85,8 @@ class Trainer:
         """Several runs at once, with these arguments; operations below the place are counted."""
         request = {key: str(value) if isinstance(value, Path) else value for key, value in request.items()}
         print(json.dumps(request | {"runs": runs, "place": str(place)}), file=self.server.stdin, flush=True)
-        return [Ended(*ended) for ended in json.loads(self.server.stdout.readline())]
+        ended = [Ended(*each) for each in json.loads(self.server.stdout.readline())]
+        return [each._replace(stderr=without_diagnosis(each.stderr)) for each in ended]
 
     def close(self) -> None:
         self.server.stdin.close()

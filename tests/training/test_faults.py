@@ -242,7 +242,7 @@ def test_divergence_is_found_at_the_next_point_names_layer_and_rate_and_keeps_th
     rows = read_metrics(folder / "metrics.csv")
     assert ended.code == 4
     assert [row for row in rows if not np.isfinite(row.loss)] == [rows[-1]]
-    assert "fc" in ended.sentence and "learning rate 3.0" in ended.sentence
+    assert "fc" in ended.sentence and "learning rate 3 is too high" in ended.sentence
     good = rows[-1].epoch - 1
     assert f"the weights after epoch {good}" in ended.sentence
     assert trainer.run(tmp_path / "good", *QUIET, *flags, "--max-epoch", max(good, 1)).code in (0, 4)
@@ -256,7 +256,7 @@ def test_divergence_is_found_at_the_next_point_names_layer_and_rate_and_keeps_th
 def test_weights_that_are_too_large_from_the_start_are_told_apart_from_a_large_rate(trainer, tmp_path, std):
     ended = trainer.run(tmp_path, *QUIET, "--init-std", std, "-l", "Euclidean")
     assert ended.code == 4
-    assert "try a smaller init_std" in ended.sentence
+    assert f"init_std is {float(std):g}: try --init he" in ended.sentence
     assert_sound(only(tmp_path / "runs"))
 
 

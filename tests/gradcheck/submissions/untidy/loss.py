@@ -44,9 +44,9 @@ class FocalLoss:
         self.gamma = gamma
 
     def forward(self, input, target):
-        e = np.exp(input - input.max(axis=1, keepdims=True))
-        p = np.maximum((e / e.sum(axis=1, keepdims=True) * target).sum(axis=1), 1e-30)
-        return -np.mean((1 - p) ** self.gamma * np.log(p))
+        z = input - input.max(axis=1, keepdims=True)
+        log_p = ((z - np.log(np.exp(z).sum(axis=1, keepdims=True))) * target).sum(axis=1)
+        return -np.mean((1 - np.exp(log_p)) ** self.gamma * log_p)
 
     def backward(self, input, target):
         e = np.exp(input - input.max(axis=1, keepdims=True))

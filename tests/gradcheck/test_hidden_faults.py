@@ -1,0 +1,383 @@
+"""Faults that an unusual spelling, ordinary inputs, the shape of a batch or a first fault might hide."""
+
+import json
+
+import pytest
+from submissions_helper import LAYER, LOSS, in_process, mistakes, said, written
+
+RELU = "self.x = input; return np.maximum(input, 0)"
+SOFTMAX = "e = np.exp(input - input.max(1, keepdims=True)); self.p = e / e.sum(1, keepdims=True)\n        "
+CROSS_ENTROPY = SOFTMAX + "return -(target * np.log(self.p)).sum() / len(input)"
+EUCLID = "return ((input - target) ** 2).sum() / 2 / len(input)"
+LINEAR = """
+import numpy as np
+
+
+class Linear:
+    def __init__(self, name, in_num, out_num, init_std):
+        self.W, self.b = {W}, np.zeros(out_num)
+        self.vW = self.vb = 0
+
+    def forward(self, input):
+        self.x = input
+        return {output}
+
+    def backward(self, grad_output):
+        {before}
+        self.{grad_W} = np.dot(self.x.T, grad_output)
+        self.grad_b = grad_output.sum(axis=0)
+        {after}
+        return np.asarray(np.dot(grad_output, self.W.T))
+
+    def update(self, config):
+        lr, m, wd = config["learning_rate"], config["momentum"], config["weight_decay"]
+        self.vW = m * self.vW + self.{grad_W} + wd * self.W
+        self.vb = m * self.vb + self.grad_b + wd * self.b
+        self.W, self.b = self.W - lr * self.vW, self.b - lr * self.vb
+"""
+
+
+@pytest.fixture
+def layer(tmp_path):
+    return lambda name, forward, backward: written(tmp_path, layers=LAYER.format(name, forward, backward))[name]
+
+
+@pytest.fixture
+def loss(tmp_path):
+    return lambda name, forward, backward: written(tmp_path, loss=LOSS.format(name, forward, backward))[name]
+
+
+@pytest.fixture
+def linear(tmp_path):
+    def make(**changes):
+        plain = {"W": "np.random.randn(in_num, out_num) * init_std", "output": "np.dot(input, self.W) + self.b"}
+        text = LINEAR.format(**plain | {"grad_W": "grad_W", "before": "pass", "after": "pass"} | changes)
+        return written(tmp_path, layers=text)["Linear"]
+
+    return make
+
+
+# Spellings
+
+
+@pytest.mark.parametrize("name", ["Relu", "Gizmo"])
+def test_methods_that_the_constructor_assigns_are_checked(name, tmp_path):
+    text = (
+        "class Base:\n    def forward(self, x): pass\n    def backward(self, g): pass\n"
+        f"class {name}{{}}:\n    def __init__(self, name):\n"
+        "        self.forward = lambda x: setattr(self, 'x', x) or x.clip(min=0)\n"
+        "        self.backward = lambda g: g * (self.x {} 0)\n"
+    )
+    for base in ("", "(Base)"):
+        assert written(tmp_path, layers=text.format(base, ">"))[name].verdict == "right"
+        row = written(tmp_path, layers=text.format(base, "<"))[name]
+        assert row.verdict == "WRONG" and "in <lambda>: self.backward = lambda g" in said(row)
+
+
+def test_a_looked_up_name_alone_is_no_work(layer):
+    assert layer("Relu", RELU, "x = self.x\n        ...").verdict == "not written yet"
+    assert layer("Relu", RELU, "x = grad_output * (self.x > 0)\n        ...").verdict == "WRONG"
+
+
+@pytest.mark.parametrize("method", ["forward(input)", "backward(grad_output)"])
+def test_a_missing_self_is_named(method, tmp_path):
+    right = method.replace("(", "(self, ")
+    text = LAYER.format("Relu", RELU, "return grad_output * (self.x > 0)").replace(right, method)
+    row = written(tmp_path, layers=text)["Relu"]
+    assert row.verdict == "raises" and f"self is missing: def {right}" in said(row)
+
+
+def test_a_gradient_under_another_name_is_named_and_checked(linear):
+    for name in ("grad_w", "dW", "W_grad"):
+        row = linear(grad_W=name)
+        assert row.verdict == "WRONG" and row.columns["step"] == "ok" and row.error < 1e-6
+        assert [f.message for f in row.findings] == [
+            f"grad_W is called {name} here: rename it, other code reads grad_W"
+        ]
+    row = linear(grad_W="dW", before="grad_output = -grad_output")
+    assert "grad_W is called dW" in said(row) and "grad_W is wrong: it has the opposite sign" in said(row)
+
+
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
+def test_a_matrix_is_multiplied_as_one(linear):
+    W = "np.asmatrix(np.random.randn(in_num, out_num) * init_std)"
+    row = linear(W=W, output="np.asarray(input * self.W + self.b)")
+    assert row.verdict == "right", said(row)
+
+
+def test_tabs_alone_are_not_mixed(tmp_path):
+    text = LOSS.format(
+        "EuclideanLoss",
+        "d = input - target\n        print 'loss', d\n        return (d * d).sum() / 2 / len(input)",
+        "return (target - input) / len(input)",
+    ).replace("    ", "\t")
+    rows = written(tmp_path, loss=text)
+    assert rows["loss.py"].verdict == "imported, with repairs" and "tabs" not in said(rows["loss.py"])
+    assert mistakes(rows["EuclideanLoss"]) == ["opposite-sign"]
+
+
+def test_what_notebooks_alone_understand_is_passed_over(tmp_path):
+    text = LAYER.format("Relu", RELU, "return grad_output * (self.x > 0)")
+    cells = [text, "Relu?\n?Relu\nfiles = !ls\nRelu.forward??"]
+    notebook = {"cells": [{"cell_type": "code", "source": [cell]} for cell in cells]}
+    (tmp_path / "work.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
+    rows = {row.name: row for row in in_process(tmp_path / "work.ipynb", None)}
+    assert "work.ipynb" not in rows and rows["Relu"].verdict == "right"
+
+
+def test_an_iterator_where_python_2_had_a_list_is_named(loss):
+    forward = "e = map(lambda row: ((row ** 2).sum() / 2), input - target)\n        return sum(e) / len(e)"
+    row = loss("EuclideanLoss", forward, "return (input - target) / len(input)")
+    assert row.verdict == "raises" and row.findings[0].message == (
+        "this is Python 2: map gives no list in Python 3: write list(map(...)); with that it is right"
+    )
+
+
+# Far out
+
+
+def test_a_branch_beyond_ordinary_inputs(layer):
+    forward = "self.x = input; return np.clip(input, 0, 6)"
+    assert layer("ReLU6", forward, "return grad_output * ((self.x > 0) & (self.x < 6))").verdict == "right"
+    row = layer("ReLU6", forward, "return grad_output * (self.x > 0)")
+    assert row.verdict == "WRONG" and "backward is wrong at large inputs, such as 8" in said(row)
+    row = layer("Relu", RELU, "return grad_output * (self.x > 0) * (self.x < 500)")
+    assert row.verdict == "WRONG" and "such as 1000" in said(row)
+
+
+def test_clipped_gradients_are_named(layer, linear):
+    assert mistakes(layer("Relu", RELU, "return np.clip(grad_output, -1, 1) * (self.x > 0)")) == ["grad-clipped"]
+    assert mistakes(layer("Relu", RELU, "return np.clip(grad_output * (self.x > 0), -1.7, 1.7)")) == ["result-clipped"]
+    row = layer("Relu", RELU, "return np.clip(grad_output, -5, 5) * (self.x > 0)")
+    assert row.verdict == "UNSAFE" and "grad_output is clipped in backward" in said(row)
+    assert mistakes(linear(before="grad_output = grad_output.clip(-1, 1)")) == ["grad-clipped"] * 3
+    row = linear(before="grad_output = grad_output.clip(-10, 10)")
+    assert row.verdict == "UNSAFE" and "grad_W is wrong where inputs and grad_output are ±1000" in said(row)
+
+
+@pytest.mark.parametrize("bound", [50, 20])
+def test_clipped_outputs_are_unsafe_in_any_loss(loss, bound):
+    clip = f"input = np.clip(input, -{bound}, {bound})\n        "
+    for name, value, slope in (
+        ("SoftmaxCrossEntropyLoss", CROSS_ENTROPY, "return (self.p - target) / len(input)"),
+        ("CrossEntropyLoss", CROSS_ENTROPY, "return (self.p - target) / len(input)"),
+        (
+            "EuclideanLoss",
+            "return ((input - target) ** 2).sum() / 2 / len(input)",
+            "return (input - target) / len(input)",
+        ),
+        ("MSELoss", "return ((input - target) ** 2).mean()", "return 2 * (input - target) / input.size"),
+    ):
+        row = loss(name, clip + value, slope)
+        assert row.verdict == "UNSAFE" and "a large loss is cut off by a clip" in said(row), name
+        assert loss(name, value.replace("np.log(self.p)", "(input - input.max(1, keepdims=True) - np.log(e.sum(1,"
+                    " keepdims=True)))"), slope).verdict == "right", name  # fmt: skip
+
+
+def test_a_loss_without_a_definition_is_looked_at_far_out(loss):
+    forward = "d = np.abs(input - target); return np.where(d < 20, d * d / 2, 20 * d - 200).sum() / len(input)"
+    assert loss("HuberLoss", forward, "return np.clip(input - target, -20, 20) / len(input)").verdict == "right"
+    row = loss("HuberLoss", forward, "return (input - target) / len(input)")
+    assert row.verdict == "WRONG" and "right for others" in said(row) and "loss.py line 13, in backward" in said(row)
+
+
+def test_an_exception_far_out_is_no_wrong_gradient(layer):
+    forward = "import math; self.y = np.vectorize(lambda v: 1 / (1 + math.exp(-v)))(input); return self.y"
+    row = layer("Sigmoid", forward, "return grad_output * self.y * (1 - self.y)")
+    assert row.verdict == "UNSAFE" and "math range error, at inputs of ±1000" in said(row)
+
+
+# The shape of a batch
+
+
+def test_fewer_samples_than_columns(layer):
+    loop = """g = grad_output.copy()
+        for i in range(len(g)):
+            for j in range(min(len(g), g.shape[1])):
+                g[i, j] *= self.x[i, j] > 0
+        return g"""
+    row = layer("Relu", RELU, loop)
+    assert mistakes(row) == ["few-samples"] and "for a batch of 2 samples: are rows and columns exchanged" in said(row)
+
+
+def test_more_samples_than_columns(loss):
+    loop = """g = np.zeros(input.shape)
+        for i in range(min(input.shape)):
+            g[i] = (input[i] - target[i]) / len(input)
+        return g"""
+    row = loss("EuclideanLoss", "return ((input - target) ** 2).sum() / 2 / len(input)", loop)
+    assert row.verdict == "WRONG" and "backward is wrong for 12 samples" in said(row)
+
+
+# Causes
+
+
+def test_a_softmax_over_the_batch_is_wrong(layer, loss):
+    forward = "e = np.exp(input - input.max(0)); self.p = e / e.sum(0); return self.p"
+    row = layer("Softmax", forward, "return self.p * (grad_output - (grad_output * self.p).sum(0))")
+    assert row.verdict == "WRONG" and "forward is a softmax over the batch" in said(row)
+    row = loss(
+        "SoftmaxCrossEntropyLoss",
+        CROSS_ENTROPY.replace("e.sum(1, keepdims=True)", "e.sum(0)"),
+        "return (self.p - target) / len(input)",
+    )
+    assert mistakes(row)[:2] == ["wrong-axis"] * 2 and "runs over the batch (axis 0)" in said(row)
+
+
+@pytest.mark.parametrize("part", ["forward", "backward", ""])
+def test_an_argument_with_a_default_is_used_in_both_methods(part, loss, tmp_path):
+    """part: the method in which a number stands for the argument."""
+    margin = {name: "5" if part == name else "self.margin" for name in ("forward", "backward")}
+    value = "self.v = ({} - (input * target).sum(1, keepdims=True) + input).clip(0) * (1 - target)\n        "
+    text = LOSS.format(
+        "HingeLoss",
+        value.format(margin["forward"]) + "return self.v.sum() / len(input)",
+        value.format(margin["backward"])
+        + "g = np.sign(self.v); return (g - g.sum(1, keepdims=True) * target) / len(input)",
+    ).replace("name):\n        self", "name, margin=5):\n        self.margin = margin; self")
+    row = written(tmp_path, loss=text)["HingeLoss"]
+    words = {
+        "forward": "the argument margin changes nothing",
+        "backward": "backward is wrong with another margin: a number is written where margin belongs",
+        "": "",
+    }
+    assert row.verdict == ("WRONG" if part else "right") and words[part] in said(row)
+    slope = {name: "0.01" if part == name else "self.slope" for name in ("forward", "backward")}
+    text = LAYER.format(
+        "LeakyRelu",
+        f"self.x = input; return np.where(input > 0, input, {slope['forward']} * input)",
+        f"return grad_output * np.where(self.x > 0, 1, {slope['backward']})",
+    ).replace("name):\n        self", "name, slope=0.01):\n        self.slope = slope; self")
+    row = written(tmp_path, layers=text)["LeakyRelu"]
+    assert row.verdict == ("WRONG" if part else "right") and words[part].replace("margin", "slope") in said(row)
+
+
+def test_a_variant_with_the_gradient_of_the_definition_is_wrong(loss):
+    forward = """self.v = (5 - (input * target).sum(1, keepdims=True) + input).clip(0) * (1 - target)
+        return self.v.max(1).mean()"""
+    row = loss("HingeLoss", forward, "g = np.sign(self.v); return (g - g.sum(1, keepdims=True) * target) / len(input)")
+    assert row.verdict == "WRONG" and "backward is that of the assignment's loss, forward another" in said(row)
+
+
+def test_a_batch_of_one_sample(linear, loss):
+    row = linear(output="np.squeeze(np.dot(input, self.W)) + self.b")
+    assert row.verdict == "WRONG" and "a batch of 1 sample" in said(row)
+    backward = "return (input - target) / max(len(input), 2)"
+    row = loss("EuclideanLoss", "return ((input - target) ** 2).sum() / 2 / max(len(input), 2)", backward)
+    assert "single-sample" in mistakes(row)
+    row = loss("EuclideanLoss", EUCLID, backward)
+    assert row.verdict == "WRONG" and "backward is wrong for 1 sample with" in said(row)
+
+
+def test_a_loss_that_keeps_its_first_batch(loss):
+    forward = "self.p = getattr(self, 'p', input).copy()\n        " + EUCLID.replace("input -", "self.p -")
+    row = loss("EuclideanLoss", forward, "return (self.p - target) / len(input)")
+    assert row.verdict == "WRONG" and "it keeps something from earlier batches" in said(row)
+
+
+def test_the_right_class_under_a_second_name_is_no_remark(tmp_path):
+    text = LAYER.format("ReLU", RELU, "return grad_output * (self.x > 0)")
+    assert "class-name" in mistakes(written(tmp_path, layers=text)["Relu"])
+    assert written(tmp_path, layers=text + "\n\nRelu = ReLU\n")["Relu"].verdict == "right"
+
+
+def test_what_is_computed_with_numba_or_only_logged_is_checked(tmp_path):
+    text = """import numba
+from course import log
+from numba import njit, prange
+
+@njit(parallel=True)
+def total(o, t):
+    loss = 0.0
+    for n in prange(len(o)):
+        loss += ((o[n] - t[n]) ** 2).sum() / 2
+    return loss / len(o)
+""" + LOSS.format(
+        "EuclideanLoss", "log('forward'); return total(input, target)", "return (input - target) / len(input)"
+    )
+    assert written(tmp_path, own_process=True, loss=text)["EuclideanLoss"].verdict == "right"
+
+
+@pytest.mark.parametrize(
+    ("rest", "words"),
+    [
+        ("g[-1] = 0", "only in some samples, the first of them number 7 of 7"),
+        ("g[target == 1] = 1", "only in the target's column"),
+        ("g[target == 0] *= 1.1 + self.p[target == 0]", "in all columns but the target's"),
+        ("g[:, 3] = 0; g[target == 1] += 1", "only in column 3 and that of the target"),
+    ],
+)
+def test_where_a_loss_is_wrong_is_said(rest, words, loss):
+    row = loss("SoftmaxCrossEntropyLoss", CROSS_ENTROPY, f"g = (self.p - target) / len(input); {rest}; return g")
+    assert words in said(row)
+
+
+def test_causes_that_were_only_wrong(layer, linear, loss):
+    row = linear(after="self.grad_W = self.grad_W + 5e-4 * self.W")
+    assert "0.0005 W is added to it: weight decay is update's" in said(row)
+    row = layer("Sigmoid", "self.x = input.astype(int); self.y = 1 / (1 + np.exp(-input)); return self.y",
+                "y = 1 / (1 + np.exp(-self.x)); return grad_output * y * (1 - y)")  # fmt: skip
+    assert "truncated" in mistakes(row)
+    row = loss("EuclideanLoss", EUCLID.replace("/ len", "// len"), "return (input - target) / len(input)")
+    assert "forward is rounded to an integer" in said(row)
+    row = loss("EuclideanLoss", EUCLID, "return np.clip(input - target, -1, 1) / len(input)")
+    assert "each sample's is clipped to ±1" in said(row)
+    focal = SOFTMAX + "return -(0.1 * target * (1 - self.p) ** 2 * np.log(self.p)).sum() / len(input)"
+    slope = "p = (self.p * target).sum(1, keepdims=True); return 0.1 * (1 - p) ** 2 * (self.p - target) / len(p)"
+    assert "power-constant" in mistakes(loss("FocalLoss", focal, slope))
+
+
+def test_missing_parentheses_are_one_fault(layer):
+    row = layer(
+        "Sigmoid", "self.y = 1 / 1 + np.exp(-input); return self.y", "return grad_output * self.y * (1 - self.y)"
+    )
+    assert mistakes(row)[0] == "parentheses" and not [f for f in row.findings if f.message.startswith("backward is wr")]
+
+
+def test_a_wrong_branch_is_named_by_where_it_is_wrong(layer):
+    leaky = "self.x = input; return np.where(input > 0, input, 0.2 * input)"
+    for slope, words in (
+        ("-0.2", "it has the opposite sign only where x < 0"),
+        ("0.02", "it is 0.1 times the right one only where x < 0"),
+        ("0.1 * self.x", "backward is wrong: only where x < 0"),
+    ):
+        assert words in said(layer("LeakyRelu", leaky, f"return grad_output * np.where(self.x > 0, 1, {slope})"))
+    hard = "self.x = input; return input * np.clip(input + 3, 0, 6) / 6"
+    row = layer("HardSwish", hard, "x = self.x; return grad_output * np.where(x < -3, 0, (2 * x + 3) / 6)")
+    assert "backward is wrong: only where x > 3" in said(row)
+    row = layer(
+        "HardSwish", hard, "x = self.x; return grad_output * np.where(x < -3, 0, np.where(x > 3, 1, x / 3 + 3))"
+    )
+    assert "only where x > -3 and x < 3" in said(row)
+
+
+# A first fault hides no second
+
+
+def test_two_writes_are_two_findings_each_with_its_line(layer):
+    row = layer(
+        "Relu",
+        "self.off = input <= 0\n        out = input\n        out[self.off] = 0\n        return out",
+        "grad_output[self.off] = 0\n        return grad_output",
+    )
+    assert row.verdict == "UNSAFE" and [f.message.split()[0] for f in row.findings] == ["forward", "backward"]
+    assert "in forward: out[self.off] = 0" in row.findings[0].where
+    assert "in backward: grad_output[self.off] = 0" in row.findings[1].where
+
+
+def test_labels_hide_no_second_fault(loss):
+    forward = SOFTMAX + "return -np.log(self.p[np.arange(len(input)), target]).mean()"
+    backward = "g = self.p.copy(); g[np.arange(len(input)), target] -= 1; return g{}"
+    for name in ("SoftmaxCrossEntropyLoss", "CrossEntropyLoss"):
+        row = loss(name, forward, backward.format(""))
+        assert mistakes(row)[:2] == ["labels", "times-n"] or set(mistakes(row)) >= {"labels", "times-n"}
+        row = loss(name, forward, backward.format(" / len(g)"))
+        assert "labels" in mistakes(row) and row.error < 1e-6
+
+
+def test_a_loss_per_sample_with_the_opposite_sign(loss):
+    forward = SOFTMAX + "return -(target * np.log(self.p)).sum(axis=1)"
+    row = loss("SoftmaxCrossEntropyLoss", forward, "return target - self.p")
+    assert "opposite-sign" in mistakes(row) and "1/N" not in said(row)
+    row = loss("SoftmaxCrossEntropyLoss", forward, "return (target - self.p) / len(input)")
+    assert "opposite-sign" in mistakes(row) and "1/N" not in said(row)

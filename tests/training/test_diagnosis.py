@@ -1,0 +1,218 @@
+"""Why a run did not train: each cause provoked on real images, and its advice tried; healthy runs get no sentence."""
+
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from fault_injection import ROOT, TIMEOUT
+from idx_files import small_set, write_set
+
+import run_mlp
+from load_data import Dataset, first_images, load_dataset
+from training.diagnosis import CAUSES, diagnose, gather, why_diverged
+from training.flags import parse
+from training.metrics import RowList
+from utils import Diverged
+
+
+@pytest.fixture(scope="module")
+def mnist():
+    return first_images(load_dataset(ROOT / "data"), 2000, 1000)
+
+
+def trained(flags: str, data: Dataset):
+    """A run with these flags: its settings, rows, network, loss, and whether it diverged."""
+    settings, _ = parse(flags.split(), run_mlp.config)
+    model, loss, rng = run_mlp.build(settings, data.train_images.shape[1], len(data.classes))
+    log = RowList(None, lambda epoch: None)
+    try:
+        run_mlp.fit(model, loss, rng, settings, data, log)
+    except Diverged:
+        return settings, log.rows, model, loss, True
+    return settings, log.rows, model, loss, False
+
+
+def outcome(flags: str, data: Dataset) -> tuple[float, str | None]:
+    """Its final test accuracy and the sentence, if there is one."""
+    settings, rows, model, loss, diverged = trained(flags, data)
+    sentence = why_diverged(settings, rows[-1].epoch) if diverged else diagnose(settings, rows, model, loss, data)
+    return [row.accuracy for row in rows if row.split == "test"][-1], sentence
+
+
+# flags of 5 epochs of 2,000 images; parts of the sentence; the advice, which is tried
+CASES = {
+    "vanishing, Sigmoid": (
+        "-n 2 -a Sigmoid -b 100 --max-epoch 20",
+        r"δ at fc1 is 1/5,\d{3} of that at fc3 \(at the start 1/316 by the initial weights · 1/16 by the slopes of",
+        "--batch-norm",
+    ),
+    "vanishing, Relu": (
+        "-n 4",
+        r"of that at fc5 \(at the start 1/31,623 by the initial weights · 1/\d by the",
+        "--init he",
+    ),
+    "dead": ("-lr 1", r"9\d% of the units of act1 are dead, .* on each of 1,000 images", "-lr 0.01"),
+    "saturated": ("-lr 3 -a Sigmoid", "100% of the units of act1 are saturated", "-lr 0.1"),
+    "rate too small": ("-lr 1e-6", "no layer's weights by more than 3e-07 of their length", "-lr 0.01"),
+    "loss jumped": ("-lr 10", r"the loss rose from 2.3 to \d+.\d in epoch 1 at learning rate 10", "-lr 0.01"),
+    "hinge, step too large": ("-l Hinge -lr 0.1", "are dead", "-lr 0.01"),
+    "Euclidean, step too large": ("-l Euclidean -lr 1", "are dead", "-lr 0.01"),
+    "weights grown": ("-lr 5 --batch-norm", r"the weights of fc1 are \d+ times as long as at the start", "-lr 0.01"),
+    "weight decay": ("-w 1", "weight decay 1 has shrunk the weights of fc1 to 0.0% of their length", "-w 0.0001"),
+    "momentum": ("--momentum 0.99", "a momentum of 0.99 sums up 100 steps, the weights of fc1", "--momentum 0"),
+    "initial weights 0": ("--init-std 0", "all initial weights are 0", "--init he"),
+    "initial weights large": (
+        "--init-std 10 -a Sigmoid -lr 0.1",
+        "initial weights of standard deviation 10 saturate act1, its mean slope is 0.00\\d* of 0.25",
+        "--init xavier",
+    ),
+    "narrow": ("--hidden 2", "a hidden layer of width 2 is narrow for 10 classes", "--hidden 100"),
+    "dropout": ("--dropout 0.99", "dropout 0.99 leaves 1 of 100 units", "--dropout 0.5"),
+    "few steps": ("--max-epoch 1", "in 200 steps the loss went from 2.3 to 2.29", "--max-epoch 10"),
+    "many slow steps": ("-lr 0.0005 -b 1 --train-images 1000 --max-epoch 6", "no unit or gradient tells", "-lr 0.005"),
+    "diverged by the rate": ("-l Euclidean -lr 1e6", "learning rate 1e.06 is too high", "-lr 0.01"),
+    "diverged by decay": ("-w 1000", "learning rate · weight decay is 10", "-w 0.0001"),
+    "momentum, no hidden layer": (
+        "-n 0 -l Euclidean -lr 0.006 --momentum 0.999",
+        "of 0.999 sums up 1,000 steps",
+        "--momentum 0",
+    ),
+    "diverged by the weights": ("-l Euclidean --init-std 1e30", "init_std is 1e.30", "--init he"),
+    "diverged by the margin": ("-l Hinge --margin 1e38", "the margin 1e.38 is too large", "--margin 5"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_each_cause_has_its_sentence_and_what_it_says_to_try_trains(mnist, case):
+    flags, part, advice = CASES[case]
+    flags = flags if "--max-epoch" in flags else f"{flags} --max-epoch 5"
+    before, sentence = outcome(flags, mnist)
+    assert before < 0.5 and sentence, before
+    assert re.search(part, sentence), sentence
+    assert sentence.endswith(f": try {advice}") and "\n" not in sentence
+    if "--init" in advice:  # which sets the standard deviation itself
+        flags = re.sub(r"--init-std \S+", "", flags)
+    after, again = outcome(f"{flags} {advice}", mnist)
+    assert after > 0.5 and again is None, (after, again)
+
+
+def by_label(data: Dataset) -> Dataset:
+    order = np.argsort(data.train_labels, kind="stable")
+    return data._replace(train_images=data.train_images[order], train_labels=data.train_labels[order])
+
+
+def thresholded(data: Dataset, high: int) -> Dataset:
+    return data._replace(
+        **{key: np.where(getattr(data, key) > 127, high, 0).astype(np.uint8) for key in ("train_images", "test_images")}
+    )
+
+
+BAD_DATA = {
+    "training labels shuffled": (
+        lambda data: data._replace(train_labels=np.random.default_rng(0).permutation(data.train_labels)),
+        "--max-epoch 5",
+        r"the labels look shuffled, the nearest of 1,000 training images .* in \d+\.\d% of cases, as by chance: check",
+        (lambda data: data, "--max-epoch 5"),
+    ),
+    "test labels shuffled": (
+        lambda data: data._replace(test_labels=np.random.default_rng(0).permutation(data.test_labels)),
+        "--max-epoch 5",
+        "the labels look shuffled",
+        (lambda data: data, "--max-epoch 5"),
+    ),
+    "pixels from 0 to 1": (
+        lambda data: thresholded(data, 1),
+        "--max-epoch 5",
+        "all but alike, their pixels run from 0 to 1: try images that use 0 to 255",
+        (lambda data: thresholded(data, 255), "--max-epoch 5"),
+    ),
+    "one class": (
+        by_label,
+        "--train-images 150 --max-epoch 20",
+        "calls 100% of the images 0, as 100% of the 150 training labels are",
+        (by_label, "--max-epoch 20"),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_DATA)
+def test_data_that_cannot_be_learned_is_named_and_with_better_data_it_trains(mnist, case):
+    spoil, flags, part, (repair, better) = BAD_DATA[case]
+    before, sentence = outcome(flags, spoil(mnist))
+    assert before < 0.5 and re.search(part, sentence), (before, sentence)
+    after, again = outcome(better, repair(mnist))
+    assert after > 0.5 and again is None
+
+
+def test_a_linear_network_on_what_is_not_linear_is_told_to_take_a_hidden_layer():
+    rng = np.random.default_rng(0)
+    places = rng.integers(0, 2, (1500, 2))  # exclusive or, each bit in eight pixels
+    images = (np.repeat(places, 8, axis=1) * 200 + rng.integers(0, 55, (1500, 16))).astype(np.uint8)
+    labels = places.sum(axis=1) % 2
+    data = Dataset(images[:1000], labels[:1000], images[1000:], labels[1000:], [0, 1], {})
+    before, sentence = outcome("-n 0 -lr 0.1 --max-epoch 20", data)
+    assert before < 0.8 and sentence.endswith("right in 100.0% of cases: try -n 1")
+    after, again = outcome("-n 1 -lr 0.1 --max-epoch 20", data)
+    assert after > 0.99 and again is None
+
+
+HEALTHY = [
+    "-lr 0.05",
+    "-lr 0.1 -a Sigmoid",
+    "-a Gelu --momentum 0.9",
+    "-l Euclidean -lr 0.05",
+    "-l Hinge -n 2 --init he -lr 0.003",
+    "-n 8 --init he",
+    "-n 2 --dropout 0.3 --momentum 0.9",
+    "-n 2 -a Sigmoid --batch-norm -lr 0.05",
+    "-n 3 --residual --init he --schedule one-cycle -lr 0.03",
+    "-n 0 -b 20 -lr 0.02 --schedule cosine",
+    "-n 1 -w 0.001 -lr 0.05 --validation 500 --patience 2 --disp-freq 1",
+]
+
+
+@pytest.mark.parametrize("flags", HEALTHY)
+def test_a_healthy_run_gets_no_sentence_and_shows_the_evidence_of_no_cause(mnist, flags):
+    settings, rows, model, loss, diverged = trained(f"{flags} --max-epoch 5", mnist)
+    assert not diverged and [row.accuracy for row in rows if row.split == "test"][-1] > 0.7
+    assert diagnose(settings, rows, model, loss, mnist) is None
+    evidence = gather(settings, rows, model, loss, mnist)
+    # The last one always has something to say.
+    shown = {cause.__name__ for cause in CAUSES[:-1] if cause(evidence)}
+    assert shown <= ({"linear_network"} if flags.startswith("-n 0") else set())
+
+
+def test_a_diagnosis_changes_no_weight_no_state_and_no_random_stream(mnist):
+    settings, rows, model, loss, _ = trained("--dropout 0.5 --batch-norm -lr 1e-6 --max-epoch 1", mnist)
+    masks = model.layers[3].rng
+
+    def everything():
+        return model.params.tobytes(), model.state.tobytes(), model.velocity.tobytes(), str(masks.bit_generator.state)
+
+    before = everything()
+    assert diagnose(settings, rows, model, loss, mnist)
+    assert everything() == before
+
+
+def test_the_kept_weights_of_patience_are_judged_not_the_last_epochs(mnist):
+    settings, rows, model, loss, _ = trained("-lr 0.1 --max-epoch 3 --validation 500 --patience 2", mnist)
+    worse = [row._replace(accuracy=0.1, loss=row.loss + row.epoch) if row.epoch else row for row in rows]
+    best = [row._replace(accuracy=0.9, loss=0.0) if row.epoch == 1 else row for row in worse]
+    assert diagnose(settings, worse, model, loss, mnist) and diagnose(settings, best, model, loss, mnist) is None
+
+
+def test_the_sentence_is_the_last_line_on_stderr_of_a_run_that_ended_and_a_dry_run_gets_none(tmp_path):
+    data = write_set(tmp_path / "data", small_set())
+    where = ["--no-plot", "--max-epoch", "1", "--data-dir", data, "--run-dir", tmp_path / "runs"]
+    for extra, lines in (["--quiet"], 1), (["--dry-run"], 0):
+        done = subprocess.run(
+            [sys.executable, ROOT / "run_mlp.py", *where, *extra],
+            capture_output=True,
+            encoding="utf-8",
+            timeout=TIMEOUT,
+        )
+        assert done.returncode == 0 and done.stderr.count("\n") == lines, done.stderr
+        assert "test accuracy" in done.stdout and "it ended" not in done.stdout
+        assert not lines or re.match(r"run_mlp\.py: it ended at [\d.]+% on the test set: .*: try ", done.stderr)
