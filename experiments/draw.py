@@ -316,14 +316,14 @@ def _sweep(number: int, heading: str, results: dict[str, list[Result]]):
     for panel, (title, lines) in zip(panels, SWEEPS[number].items()):
         for place, (line, names) in enumerate(lines.items()):
             look = {"color": COLOURS[place], "linestyle": curves.STYLES[place], "marker": MARKERS[place]}
-            x = [list(lines_x(lines)).index(value) + 0.08 * (place - (len(lines) - 1) / 2) for value in names]
+            x = [list(_values(lines)).index(value) + 0.08 * (place - (len(lines) - 1) / 2) for value in names]
             values = [[_final_accuracy(result) for result in results[name]] for name in names.values()]
             for at, seeds in zip(x, values):
                 panel.plot([at] * len(seeds), seeds, **look | {"linestyle": "", "markersize": 4, "alpha": 0.7})
             means = [np.mean(seeds) for seeds in values]
             panel.plot(x, means, **look | {"marker": ""}, label=SHORT_LOSS.get(line, line))
             finals += [value for seeds in values for value in seeds if math.isfinite(value)]
-        panel.set_xticks(range(len(lines_x(lines))), [f"{value:g}" for value in lines_x(lines)])
+        panel.set_xticks(range(len(_values(lines))), [f"{value:g}" for value in _values(lines)])
         panel.set_title(in_words(title), fontsize=12)
         panel.set_xlabel(SWEPT_VALUE[number], fontsize=12)
         panel.grid(alpha=0.3)
@@ -336,7 +336,7 @@ def _sweep(number: int, heading: str, results: dict[str, list[Result]]):
     return figure
 
 
-def lines_x(lines: dict[str, dict]) -> list[float]:
+def _values(lines: dict[str, dict]) -> list[float]:
     """The values of all lines of a panel, in order."""
     return sorted({value for names in lines.values() for value in names})
 
@@ -360,11 +360,10 @@ def _remedies(heading: str, results: dict[str, list[Result]]):
 
 
 def _overfitting(heading: str, results: dict[str, list[Result]]):
-    """Figure 18: four panels, decay in one ordered colour, dropout in another line style."""
+    """Figure 18: four panels; decay in two blues and dropout in two oranges, the larger the darker."""
     names = SWEEPS[18][""][""]
-    looks = [
-        {"color": COLOURS[place], "linestyle": curves.STYLES[place % len(curves.STYLES)]} for place in range(len(names))
-    ]
+    tints = ("#000000", "#56B4E9", "#0072B2", "#E69F00", "#D55E00", "#009E73")
+    looks = [{"color": tint, "linestyle": style} for tint, style in zip(tints, ("-", "--", "--", "-.", "-.", ":"))]
     labels = ["both" if " and " in remedy else remedy for remedy in names]
     return _four_panels(heading, list(names.values()), results, looks, labels, least=0.7)
 

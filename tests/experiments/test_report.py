@@ -257,7 +257,7 @@ def test_the_stored_runs_are_all_there():
 
 @posix
 def test_after_a_kill_only_what_was_in_flight_is_trained_again(project, monkeypatch, capsys):
-    with start(project, "2", "--seeds", "4", "--jobs", "2", start_new_session=True) as process:
+    with start(project, "2", "--seeds", "2", "--jobs", "2", start_new_session=True) as process:
         for line in process.stdout:
             if line.startswith("[3/"):
                 break
@@ -267,9 +267,9 @@ def test_after_a_kill_only_what_was_in_flight_is_trained_again(project, monkeypa
     for name in kept:
         store.load(project / RESULTS / name)
     monkeypatch.setattr(report, "ROOT", project)
-    assert report.main(["--dry-run", "2", "--seeds", "4", "--jobs", "1"]) == 0
+    assert report.main(["--dry-run", "2", "--seeds", "2", "--jobs", "1"]) == 0
     again = {f"{name}.npz" for name in trained(capsys.readouterr().out)}
-    assert again.isdisjoint(kept) and len(kept | again) == 12
+    assert again.isdisjoint(kept) and len(kept | again) == 6
 
 
 @posix
@@ -290,12 +290,12 @@ def test_ctrl_c_exits_130_and_keeps_what_was_finished(project):
 
 
 def test_two_reports_at_once_leave_whole_results(project):
-    both = [start(project, "2", "--seeds", "4", "--jobs", "1") for _ in range(2)]
+    both = [start(project, "2", "--seeds", "2", "--jobs", "1") for _ in range(2)]
     for process in both:
         process.communicate(timeout=120)
     assert [process.returncode for process in both] == [0, 0]
     results = list((project / RESULTS).iterdir())
-    assert len(results) == 12
+    assert len(results) == 6
     assert all(store.load(path).made_with["end"] == "finished" for path in results)
 
 
