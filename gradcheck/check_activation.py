@@ -24,7 +24,6 @@ from gradcheck.reference import (
     relative_errors,
 )
 from gradcheck.report_rows import NotWritten, Row, Unusable, first_difference, numbers, pair
-from gradcheck.source import line_of
 from gradcheck.wrapped import Wrapped
 
 EDGES = np.array([[-1000.0, 1000.0, -100.0, 5.0], [100.0, -1000.0, 30.0, -5.0], [-30.0, 0.0, 1000.0, 1.0]])  # (3, IN)
@@ -81,7 +80,7 @@ def _check_settings(check: Check, settings: dict[str, Callable], x: np.ndarray, 
             true = central_differences(lambda at, layer=layer: float((layer.array("forward", at) * g).sum()), x, 1e-5)
             output, theirs = layer.array("forward", x), layer.array("backward", g)
             same = np.array_equal(output, default)
-            report_setting(check.row, check.cls, argument, same, relative_error(theirs, true) < 1e-4)
+            report_setting(check.row, argument, same, relative_error(theirs, true) < 1e-4)
 
 
 def _check_gradient(check: Check) -> None:
@@ -91,7 +90,7 @@ def _check_gradient(check: Check) -> None:
     output = layer.array("forward", x)
     if output.shape != x.shape:
         message = f"forward returns shape {output.shape} for {x.shape}"
-        row.wrong("agreement", message, where=line_of(cls, "forward"))
+        row.wrong("agreement", message, at="forward")
         return
     if not hasattr(cls, "backward"):
         raise NotWritten("backward")
@@ -135,7 +134,7 @@ def _is_forwards_fault(check: Check, output: np.ndarray, theirs: np.ndarray, cas
             evidence = first_difference("forward", output, check.right(x), lambda i: f"x = {x[i]:g}", tolerance)
             row.findings[:] = [finding for finding in row.findings if finding.mistake != "other-formula"]
             message = f"forward is not {check.name}: backward is the derivative of {check.name}, not of forward"
-            row.wrong("agreement", message, where=line_of(check.cls, "forward"), evidence=evidence)
+            row.wrong("agreement", message, at="forward", evidence=evidence)
     # y (1 - y) of a y that forward got wrong
     elif check.name != "Sigmoid" or relative_error(theirs, case.g * output * (1 - output)) > tolerance:
         return False
@@ -173,7 +172,6 @@ def _check_value(check: Check, output: np.ndarray, case, tolerance: float) -> bo
     if relative_error(output, expected) <= (tolerance if name in ACTIVATIONS else max(tolerance, definitions.PRINTED)):
         row.ok("agreement")
         return True
-    where = line_of(check.cls, "forward")
     if name in ACTIVATIONS:
         other = named(output, OTHER_FORMS.get(f"{name}.forward", []), case, tolerance)
         if other:
@@ -187,15 +185,15 @@ def _check_value(check: Check, output: np.ndarray, case, tolerance: float) -> bo
     known = definitions.layer_convention(name, case.x, output)
     if not np.isfinite(output).all():
         message = f"forward is {output[~np.isfinite(output)][0]} at ordinary inputs"
-        row.wrong("agreement", message, mistake="not-finite", where=where)
+        row.wrong("agreement", message, mistake="not-finite", at="forward")
     elif known:
         kind = "wrong" if known[0] == "wrong-axis" else "remark"
-        row.add(kind, "agreement", known[1], mistake=known[0], where=where)
+        row.add(kind, "agreement", known[1], mistake=known[0], at="forward")
     else:
         at = tuple(np.argwhere(np.abs(output - expected) > 1e-6 * np.abs(expected))[0])
         inputs = f"x = {case.x[at]:g}" if check.elementwise else f"x = {numbers(case.x[at[0]])}"
         message = f"forward is not {name}: {pair(output[at], expected[at])}, at {inputs}"
-        row.remark("agreement", message, mistake="other-formula", where=where)
+        row.remark("agreement", message, mistake="other-formula", at="forward")
     return False
 
 
@@ -207,12 +205,11 @@ def _report(check: Check, method: str, found, theirs, case, tolerance: float) ->
     what, column = ("forward", "agreement") if method == "forward" else ("grad_input", "gradient")
     evidence = first_difference(what, theirs, case.true, inputs, tolerance)
     error, constants = relative_error(theirs, case.true), (None, "gelu-constants", "constant-factor")
-    where = line_of(check.cls, method)
     if error < ROUNDED and check.name == "Gelu" and getattr(found, "key", None) in constants:
         message = f"{method} is right to {int(-math.log10(error))} digits: its constants are rounded"
-        check.row.remark(column, message, mistake="rounded", where=where, evidence=evidence)
+        check.row.remark(column, message, mistake="rounded", at=method, evidence=evidence)
         return
-    check.row.report(column, method, found, where, evidence)
+    check.row.report(column, method, found, method, evidence)
 
 
 def difference_quotient(total: Callable, x: np.ndarray, theirs: np.ndarray, true: np.ndarray) -> Diagnosis | None:
@@ -266,7 +263,7 @@ def _check_far(check: Check) -> None:
         layer.array("forward", points(1, N, IN))
         backwards.append(layer.array("backward", scale * g) / scale)
     if relative_error(*backwards) > 1e-3:
-        row.unsafe("finite", CLIPPED, mistake="grad-clipped", where=line_of(check.cls, "backward"))
+        row.unsafe("finite", CLIPPED, mistake="grad-clipped", at="backward")
     for far in (8.0, 50.0, 1000.0):
         x = far * np.resize([1.0, -1.0, 0.8, -0.8, -0.6, 0.6, 0.9], (N, IN))
         total = lambda at: float((layer.array("forward", at) * g).sum())  # noqa: E731
@@ -283,7 +280,7 @@ def _check_far(check: Check) -> None:
             evidence = f"grad_input is {pair(theirs[at], true[-1][at])}, at x = {x[at]:g}, grad_output = {g[at]:g}"
             row.error = max(row.error, relative_error(theirs[at], true[-1][at]))
             message = f"backward is wrong at large inputs, such as {x[at]:g}"
-            row.wrong("gradient", message, mistake="far", where=line_of(check.cls, "backward"), evidence=evidence)
+            row.wrong("gradient", message, mistake="far", at="backward", evidence=evidence)
             return
 
 
@@ -333,7 +330,7 @@ def _check_finite(check: Check, layer: Wrapped) -> None:
                 at = tuple(np.argwhere(~np.isclose(output, expected, 1e-4))[0])
                 found = f"{pair(output[at], expected[at])}, at x = {EDGES[at]:g}"
                 message = f"forward is finite but wrong at large inputs: {found}"
-                row.unsafe("finite", message, where=line_of(check.cls, "forward"))
+                row.unsafe("finite", message, at="forward")
                 return
 
 
@@ -350,8 +347,7 @@ def _report_infinite(check: Check, layer: Wrapped, method: str, values: np.ndarr
     cause = next((words for key, words in CAUSES.items() if key in text), None)
     message = f"{method} is {values[at]} at x = {EDGES[at]:g}: " + "; ".join(filter(None, (cause, STABLE.get(name))))
     mistake = f"overflow-{name.lower()}" if name in STABLE else "not-finite"
-    where = where or line_of(check.cls, method)
-    check.row.add(kind, "finite", message.removesuffix(": "), mistake=mistake, where=where)
+    check.row.add(kind, "finite", message.removesuffix(": "), mistake=mistake, where=where, at=method)
 
 
 def check_float32(row: Row, layer: Wrapped, x: np.ndarray, g: np.ndarray) -> None:

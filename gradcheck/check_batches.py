@@ -7,7 +7,6 @@ import numpy as np
 from gradcheck.errors import describe
 from gradcheck.reference import relative_error
 from gradcheck.report_rows import Row
-from gradcheck.source import line_of
 
 SHARED = "two layers share what {} saved (class attribute or global): keep it in self"
 
@@ -23,8 +22,7 @@ def check_other_batches(row: Row, new: Callable, run: Callable, batches: list, t
     one.array("forward", batches[0][0])
     two.array("forward", batches[1][0])
     if not _same(run(one, batches[0], forward=False), true[0], tolerance):
-        where = line_of(layer.cls, "backward")
-        row.wrong("gradient", SHARED.format("forward"), mistake="shared", where=where)
+        row.wrong("gradient", SHARED.format("forward"), mistake="shared", at="backward")
         return
     for batch, right in zip(batches[2:], true[2:]):
         if not _check_small(row, layer, new, run, batch, right):
@@ -40,17 +38,16 @@ def _check_small(row: Row, layer, new: Callable, run: Callable, batch: tuple, tr
         message, where = describe(error)
         row.wrong("gradient", f"{size} after a larger one {message}", mistake="fixed-batch", where=where)
         return False
-    where = line_of(layer.cls, "backward")
     try:
         alone = run(new(), batch)
     except Exception:
         alone = true
     if _near(alone, true):
         message = "it is wrong when the last batch is smaller than the ones before"
-        row.wrong("gradient", message, mistake="stale", where=where)
+        row.wrong("gradient", message, mistake="stale", at="backward")
     else:
         message = f"it is wrong for {size}: are rows and columns exchanged, or is an axis lost?"
-        row.wrong("gradient", message, mistake="few-samples", where=where)
+        row.wrong("gradient", message, mistake="few-samples", at="backward")
     return False
 
 
@@ -66,11 +63,11 @@ def _same(theirs: list[np.ndarray], true: list[np.ndarray], tolerance: float) ->
     return all(relative_error(*pair) <= tolerance for pair in zip(theirs, true))
 
 
-def report_setting(row: Row, cls: type, argument: str, same: bool, fits: bool) -> None:
+def report_setting(row: Row, argument: str, same: bool, fits: bool) -> None:
     """What another value of a constructor's argument does: same: nothing; fits: backward follows forward."""
     if same:
         message = f"the argument {argument} changes nothing: its default is written as a number"
-        row.wrong("agreement", message, mistake="argument-unused", where=line_of(cls, "forward"))
+        row.wrong("agreement", message, mistake="argument-unused", at="forward")
     elif not fits:
         message = f"backward is wrong with another {argument}: a number is written where {argument} belongs"
-        row.wrong("gradient", message, mistake="argument-unused", where=line_of(cls, "backward"))
+        row.wrong("gradient", message, mistake="argument-unused", at="backward")

@@ -12,7 +12,7 @@ from gradcheck.check_step import check_step
 from gradcheck.check_together import ratio
 from gradcheck.reference import IN, OUT, N, central_differences, is_coarse, points, relative_error
 from gradcheck.report_rows import NotWritten, Row, Unusable, first_difference, numbers
-from gradcheck.source import is_stub, line_of
+from gradcheck.source import is_stub
 from gradcheck.wrapped import LinearAdapter, spelled
 
 
@@ -79,7 +79,7 @@ def _check_gradients(check: LinearCheck, layer: LinearAdapter, x: np.ndarray, g:
     shape = np.shape(getattr(layer.subject, spelled(layer.subject, "grad_b"))) if "grad_b" in theirs else ()
     if theirs.get("grad_b", b).shape == b.shape and shape == (1, OUT) and layer.parameters["b"] == (OUT,):
         message = f"grad_b has shape {shape}, b {b.shape}: keepdims; b becomes {shape} at the first update"
-        row.remark("agreement", message, mistake="bias-shape", where=line_of(cls, "backward", "grad_b"))
+        row.remark("agreement", message, mistake="bias-shape", at="backward grad_b")
     true = _differences(layer, case, step)
     right, earlier = _formulas(x, g, W), _formulas(before_x, before_g, W)
     if coarse and row.columns.get("agreement") != "wrong":
@@ -112,8 +112,7 @@ def _check_gradient(check: LinearCheck, name: str, theirs: np.ndarray, given, to
     if found is None and name == "grad_W" and (decay := ratio(theirs - case.true, case.W)):
         found = Diagnosis("with-decay", f"{decay:.4g} W is added to it: weight decay is update's")
     evidence = first_difference(name, theirs, case.true, _linear_inputs(name, case), tolerance)
-    where = line_of(check.cls, "backward", None if name == "grad_input" else name)
-    check.row.report("gradient", name, found, where, evidence)
+    check.row.report("gradient", name, found, "backward" if name == "grad_input" else f"backward {name}", evidence)
     if name == "grad_W":
         check.row.hints["ratio"] = (factor, N) if (factor := ratio(theirs, case.true)) else None
 
@@ -145,15 +144,14 @@ def _backward_runs(check: LinearCheck, layer: LinearAdapter, x: np.ndarray, g: n
         "other convention: gradients are handed back transposed, (features, N), forward's arrays are not: "
         "beside classes that do not do so it raises"
     )
-    check.row.remark("agreement", message, mistake="gradient-columns", where=line_of(check.cls, "backward"))
+    check.row.remark("agreement", message, mistake="gradient-columns", at="backward")
     return True
 
 
 def _check_parameters_stay(check: LinearCheck, layer: LinearAdapter, W: np.ndarray, b: np.ndarray) -> None:
     if all(np.array_equal(layer.get(name), value) for name, value in (("W", W), ("b", b))):
         return
-    where = line_of(check.cls, "backward", "W")
-    check.row.wrong("arguments", "backward changes W or b: only update may", mistake="backward-steps", where=where)
+    check.row.wrong("arguments", "backward changes W or b: only update may", mistake="backward-steps", at="backward W")
     layer.put("W", W)
     layer.put("b", b)
 
@@ -182,12 +180,12 @@ def _check_use(check: LinearCheck, x: np.ndarray, g: np.ndarray) -> None:
         theirs = {"forward": layer.array("forward", edges), "grad_input": layer.array("backward", g)}
         theirs |= {name: layer.get(name) for name in ("grad_W", "grad_b")}
         for name, value in theirs.items():
-            where = line_of(check.cls, "forward" if name == "forward" else "backward")
+            at = "forward" if name == "forward" else "backward"
             if not np.isfinite(value).all():
-                row.unsafe("finite", f"{name} is not finite at inputs of ±1000", mistake="not-finite", where=where)
+                row.unsafe("finite", f"{name} is not finite at inputs of ±1000", mistake="not-finite", at=at)
             elif not row.has("wrong") and relative_error(value, true[name]) > 1e-3:
                 message = f"{name} is wrong where inputs and grad_output are ±1000: is something clipped?"
-                row.unsafe("finite", message, mistake="clipped", where=where)
+                row.unsafe("finite", message, mistake="clipped", at=at)
     with row.stage("float32"):
         _check_linear_float32(check, x, g)
     with row.stage("arguments"):
@@ -222,7 +220,7 @@ def _check_value(check: LinearCheck, output: np.ndarray, case, tolerance: float)
         return
     found = diagnose("Linear.forward", output, SimpleNamespace(**vars(case), true=expected), tolerance)
     evidence = first_difference("forward", output, expected, _linear_inputs("forward", case), tolerance)
-    check.row.report("agreement", "forward", found, line_of(check.cls, "forward"), evidence)
+    check.row.report("agreement", "forward", found, "forward", evidence)
 
 
 def _linear_inputs(name: str, case) -> Callable:
@@ -269,13 +267,12 @@ def _diagnose_raising(check: LinearCheck) -> bool:
         return False
     if relative_error(theirs, g @ W) < 1e-6:
         message = "grad_input is wrong: it multiplies by W where W^T belongs (it raises unless in_num = out_num)"
-        check.row.wrong("gradient", message, mistake="untransposed-w", where=line_of(check.cls, "backward"))
+        check.row.wrong("gradient", message, mistake="untransposed-w", at="backward")
         return True
     for words, wrong in (("x grad_output", x @ g), ("x grad_output^T", x @ g.T)):
         if relative_error(grad_W, wrong) < 1e-6:
             message = f"grad_W is wrong: it is {words} where x^T grad_output belongs"
-            where = line_of(check.cls, "backward", "grad_W")
-            check.row.wrong("gradient", message, mistake="untransposed-x", where=where)
+            check.row.wrong("gradient", message, mistake="untransposed-x", at="backward grad_W")
             return True
     return False
 

@@ -33,7 +33,7 @@ from gradcheck.reference import (
     softmax,
 )
 from gradcheck.report_rows import NotWritten, Row, Unusable, first_difference, numbers, pair
-from gradcheck.source import is_stub, line_of
+from gradcheck.source import is_stub
 
 TALL = (12, 10)  # more samples than columns
 
@@ -113,7 +113,7 @@ def _find_form(check: LossCheck, columns_elsewhere: bool | None) -> bool:
         first = loss.value(o, t)
     if np.isfinite(first) and _keeps_earlier_batches(loss, o, t, first):
         message = "forward differs from call to call for the same batch: it keeps something from earlier batches"
-        row.wrong("agreement", message, mistake="differs", where=line_of(check.cls, "forward"))
+        row.wrong("agreement", message, mistake="differs", at="forward")
         return False
     check.form = find_form(row, loss, check.name, columns_elsewhere)
     return True
@@ -144,8 +144,8 @@ def _find_other_value(check: LossCheck, _) -> bool:
     value = loss.value(check.o, check.t)
     if not np.isfinite(value):
         message = f"forward is {first:g} for ordinary outputs and one-hot targets"
-        where = loss.line_that_fails("forward")[0] or line_of(check.cls, "forward")
-        row.wrong("agreement", message, mistake="not-finite", where=where)
+        where = loss.line_that_fails("forward")[0]
+        row.wrong("agreement", message, mistake="not-finite", where=where, at="forward")
         return False
     if _keeps_earlier_batches(loss, check.o, check.t, value):
         row.verdict = "not checked"
@@ -158,10 +158,9 @@ def _find_other_value(check: LossCheck, _) -> bool:
         check.match = match_loss(name, loss.value, [(check.o, check.t)])
     if right is not None and check.match is None:
         evidence = difference(loss, right, (check.o, check.t))
-        where = line_of(check.cls, "forward")
-        row.remark("agreement", f"forward is not {name} as it is defined", where=where, evidence=evidence)
+        row.remark("agreement", f"forward is not {name} as it is defined", at="forward", evidence=evidence)
     elif right is not None and check.match.remark:
-        row.remark("agreement", check.match.words, mistake=check.match.key, where=line_of(check.cls, "forward"))
+        row.remark("agreement", check.match.words, mistake=check.match.key, at="forward")
     return True
 
 
@@ -215,7 +214,7 @@ def _check_gradient(check: LossCheck) -> None:
         _check_far(check)
         if check.match:
             message = f"forward is {name} to a few digits only: is a small number added in its logarithm?"
-            row.remark("agreement", message, mistake="epsilon", where=line_of(check.cls, "forward"))
+            row.remark("agreement", message, mistake="epsilon", at="forward")
         if row.has("unsafe", "agreement") or check.match:
             return
     _report_gradient(check, theirs, true, total, tolerance)
@@ -224,14 +223,13 @@ def _check_gradient(check: LossCheck) -> None:
 def _report_turned(check: LossCheck, theirs: np.ndarray) -> np.ndarray:
     """backward is right, but transposed: a convention if the layers beside it take gradients so."""
     together = check.row.hints.get("gradient_columns_elsewhere")
-    where = line_of(check.cls, "backward")
     message = "gradients are handed back transposed, (K, N), forward's arrays are not"
     if together is not None and together != check.loss.columns:
         message = f"other convention: {message}: beside classes that do not do so it raises"
-        check.row.remark("agreement", message, mistake="gradient-columns", where=where)
+        check.row.remark("agreement", message, mistake="gradient-columns", at="backward")
         check.loss.gradient_columns = not check.loss.columns
         return theirs.T
-    check.row.wrong("gradient", f"backward is wrong: {message}", mistake="transposed", where=where)
+    check.row.wrong("gradient", f"backward is wrong: {message}", mistake="transposed", at="backward")
     check.loss.gradient_columns = not check.loss.columns
     return theirs.T
 
@@ -249,8 +247,7 @@ def _report_per_sample(check: LossCheck, theirs: np.ndarray, true: np.ndarray, t
         of_sum = found is None or "1/N" in found.message
     which = "backward is the derivative of their sum" if of_sum else "backward is that of their mean"
     message = f"other convention: one loss per sample, not their mean; {which}"
-    where = line_of(check.cls, "forward")
-    check.row.remark("agreement", message, mistake="per-sample", where=where)
+    check.row.remark("agreement", message, mistake="per-sample", at="forward")
     check.of_sum = bool(of_sum)
     return n * true if of_sum else true
 
@@ -288,8 +285,7 @@ def _report_gradient(check: LossCheck, theirs: np.ndarray, true: np.ndarray, tot
         return f"o[{index[0]}] = {numbers(check.o[index[0]])}, t[{index[0]}] = {numbers(check.t[index[0]])}"
 
     evidence = first_difference("backward", theirs, true, inputs, tolerance)
-    where = line_of(check.cls, "backward")
-    row.wrong("gradient", message, mistake=found.key if found else None, where=where, evidence=evidence)
+    row.wrong("gradient", message, mistake=found.key if found else None, at="backward", evidence=evidence)
 
 
 def _in_one_place(theirs: np.ndarray, true: np.ndarray, t: np.ndarray, tolerance: float) -> Diagnosis | None:
@@ -350,7 +346,7 @@ def _check_there(check: LossCheck, o: np.ndarray, t: np.ndarray) -> bool:
         what = f"{epsilon:g} is added in the logarithm" if epsilon else CUT_OFF
         follows = ", and its gradient follows" if fits[0] else ", and backward is not the derivative of that"
         message = f"{what}: a loss of {right:.3g} is {mean:.3g}{follows}"
-        row.unsafe("agreement", message, mistake="clipped", where=line_of(check.cls, "forward"))
+        row.unsafe("agreement", message, mistake="clipped", at="forward")
         return False
     if not any(fits) and true is not None:
         spread = np.abs(o).max()
@@ -358,7 +354,7 @@ def _check_there(check: LossCheck, o: np.ndarray, t: np.ndarray) -> bool:
         message = f"backward is wrong for {size} with outputs up to {spread:.3g}, right for others"
         index = tuple(np.argwhere(np.abs(grad - true) > 1e-3 * np.abs(true).max())[0])
         evidence = f"backward is {pair(grad[index], true[index])}, at o[{index[0]}] = {numbers(o[index[0]])}"
-        row.wrong("gradient", message, mistake="far", where=line_of(check.cls, "backward"), evidence=evidence)
+        row.wrong("gradient", message, mistake="far", at="backward", evidence=evidence)
         return False
     return True
 
@@ -421,7 +417,7 @@ def _report_infinite(check: LossCheck, value: float, grad: np.ndarray) -> None:
         _, key, why = next(entry for entry in NOT_FINITE if entry[0] in text)
         why = why if check.known or check.name in LOSSES else why.split(";")[0]
         message += f": {why}"
-    check.row.unsafe("finite", message, mistake=key, where=where or line_of(check.cls, bad[0]))
+    check.row.unsafe("finite", message, mistake=key, where=where, at=bad[0])
 
 
 def _check_stateless(check: LossCheck) -> None:
@@ -441,8 +437,7 @@ def _check_stateless(check: LossCheck) -> None:
         other = loss.array("backward", o, t)
         same = other.shape == expected.shape and np.allclose(other, expected)
     if not same:
-        where = line_of(check.cls, "backward")
-        row.note("use", "backward needs the forward of the same batch before it", mistake="stateful", where=where)
+        row.note("use", "backward needs the forward of the same batch before it", mistake="stateful", at="backward")
     loss.value(o, t)
     kept = loss.call("backward", o, t)
     copy = np.array(kept)
@@ -459,5 +454,5 @@ def _check_setting(check: LossCheck, argument: str, make: Callable) -> None:
     loss.make, loss.subject = make, make()
     value, grad = loss.value(o, t), loss.array("backward", o, t)
     true = central_differences(lambda at: loss.value(at, t), o, 1e-5) * (len(o) if check.of_sum else 1)
-    report_setting(check.row, check.cls, argument, value == default, _near(grad, true, value))
+    report_setting(check.row, argument, value == default, _near(grad, true, value))
     loss.make, loss.subject = before

@@ -8,7 +8,7 @@ import numpy as np
 
 from gradcheck.reference import relative_error, sgd
 from gradcheck.report_rows import Row
-from gradcheck.source import last_line, line_of
+from gradcheck.source import last_line
 
 SETTINGS = {"batch_size": 5, "max_epoch": 1, "disp_freq": 50, "test_epoch": 1}
 CONFIGS = (
@@ -112,7 +112,6 @@ def check_step(row: Row, start: Callable, gradients: Callable) -> None:
     """
     for config in CONFIGS:
         layer = start()
-        cls = layer.cls
         before = {name: layer.get(name).astype(float) for name in "Wb"}
         tolerance = 1e-4 if any(layer.get(name).dtype == np.float32 for name in "Wb") else 1e-9
         grads, after = {"W": [], "b": []}, {"W": [], "b": []}
@@ -133,10 +132,10 @@ def check_step(row: Row, start: Callable, gradients: Callable) -> None:
             row.remark("step", "update changes grad_W or grad_b", mistake="update-writes-grads")
         if all(np.array_equal(values[-1], before[name]) for name, values in after.items()):
             message = "update changes neither W nor b: is it assigned to a local name?"
-            row.wrong("step", message, mistake="not-updated", where=last_line(cls, "update"))
+            row.wrong("step", message, mistake="not-updated", where=last_line(row.cls, "update"))
             return
         for name in "Wb":
-            compare(row, cls, Walk(name, before[name], grads[name], np.array(after[name]), config, tolerance))
+            compare(row, Walk(name, before[name], grads[name], np.array(after[name]), config, tolerance))
         if row.has("wrong", "step"):
             return
         _check_two(row, start, gradients, config, after, tolerance)
@@ -152,17 +151,14 @@ def _check_two(row: Row, start: Callable, gradients: Callable, config: dict, aft
                 layer.subject.update(SETTINGS | config)
         if any(relative_error(one.get(name), after[name][number]) > tolerance for name in "Wb"):
             message = "two layers share what update saved, such as the velocity (class attribute or global)"
-            row.wrong("step", message, mistake="shared", where=last_line(one.cls, "update"))
+            row.wrong("step", message, mistake="shared", where=last_line(row.cls, "update"))
             return
 
 
-def compare(row: Row, cls: type, seen: Walk) -> None:
+def compare(row: Row, seen: Walk) -> None:
     """What a parameter did against the right steps; a wrong step is named if its numbers are the submission's."""
-    true, name, where = (
-        np.array(sgd(seen.before, seen.grads, seen.config)),
-        seen.name,
-        line_of(cls, "update", seen.name),
-    )
+    true, name = np.array(sgd(seen.before, seen.grads, seen.config)), seen.name
+    at = f"update {name}"
     if seen.fits(true):
         return
     # One mistake, or one beside a term that is missing.
@@ -170,15 +166,15 @@ def compare(row: Row, cls: type, seen: Walk) -> None:
     for left_out, wrong in itertools.product(without, WRONG_STEPS):
         if not seen.fits(walk(wrong.one, seen.before, seen.grads, seen.config | dict.fromkeys(left_out, 0.0))):
             continue
-        where = last_line(cls, "update") if wrong.key == "not-updated" else where
+        where = last_line(row.cls, "update") if wrong.key == "not-updated" else None
         missing = f", and there is no {' and no '.join(left_out).replace('_', ' ')}" if left_out else ""
         if wrong.key == "decay-missing" and name == "b" and not left_out:
-            row.remark("step", "other convention: no weight decay on b", mistake="no-decay-on-b", where=where)
+            row.remark("step", "other convention: no weight decay on b", mistake="no-decay-on-b", at=at)
         elif wrong.convention and not left_out:
-            row.remark("step", f"other convention: {wrong.message}", mistake=wrong.key, where=where)
+            row.remark("step", f"other convention: {wrong.message}", mistake=wrong.key, where=where, at=at)
         else:
             message = f"update of {name} is wrong: {wrong.message}{missing}"
-            row.wrong("step", message, mistake=wrong.key, where=where)
+            row.wrong("step", message, mistake=wrong.key, where=where, at=at)
         return
     first = np.argwhere(np.abs(seen.after - true) > seen.tolerance * np.abs(true))[0]
     step, index = int(first[0]), tuple(int(i) for i in first[1:])
@@ -189,4 +185,4 @@ def compare(row: Row, cls: type, seen: Walk) -> None:
         f"with {settings}, first {seen.before[index]:g}, gradients {gradients}"
     )
     message = f"update of {name} is not v <- momentum v + (grad + decay {name}), {name} <- {name} - rate v"
-    row.wrong("step", message, where=where, evidence=evidence)
+    row.wrong("step", message, at=at, evidence=evidence)

@@ -10,7 +10,6 @@ from gradcheck.errors import plain
 from gradcheck.mistakes_losses import KNOWN_VARIANTS, OTHER_LOSSES, SCALES
 from gradcheck.reference import is_coarse, loss_value, one_hot, points, relative_error, softmax
 from gradcheck.report_rows import NotWritten, Row, Unusable, numbers, pair
-from gradcheck.source import line_of
 from gradcheck.wrapped import Wrapped
 
 # Batches of two sizes, so that a factor of N is told from one of 7; ten columns, for a loss with a weight per digit.
@@ -61,11 +60,11 @@ class Reduced(Wrapped):
         result = self.call("forward", o, t)
         if isinstance(result, tuple) and len(result) == 2:
             result, self.gives_both = result[0], True
-            where, message = line_of(self.cls, "forward"), "other convention: forward returns (loss, gradient)"
-            self.row.remark("agreement", message, mistake="not-a-number", where=where)
+            message = "other convention: forward returns (loss, gradient)"
+            self.row.remark("agreement", message, mistake="not-a-number", at="forward")
         if isinstance(result, (tuple, dict)):
             message = f"forward returns a {type(result).__name__}, not a number: return the loss alone"
-            raise Unusable(message, mistake="not-a-number", where=line_of(self.cls, "forward"))
+            raise Unusable(message, mistake="not-a-number", at="forward")
         result = np.asarray(result)
         if result.dtype.kind not in "fiub":
             raise Unusable(f"forward returns {plain(result.dtype)}, not a number")
@@ -74,7 +73,7 @@ class Reduced(Wrapped):
         kinds = {len(o): PER_SAMPLE, o.shape[1]: PER_COLUMN, o.size: PER_OUTPUT}
         if result.size not in kinds:
             message = f"forward returns an array of shape {result.shape}, not a number"
-            raise Unusable(message, where=line_of(self.cls, "forward"))
+            raise Unusable(message, at="forward")
         self.shape, self.holds = self.shape or result.shape, kinds[result.size]
         return float(result.sum() / (len(o) if self.mean else 1))
 
@@ -132,7 +131,7 @@ def wants_labels(row: Row, loss: Reduced, name: str, right: Callable | None = No
     if not np.isclose([value, value / len(o)], true, rtol=1e-4).any():
         return False
     message = "the target is taken as class numbers: the assignment gives one-hot rows (target.argmax(1) turns them)"
-    row.wrong("agreement", message, mistake="labels", where=line_of(loss.cls, "forward"))
+    row.wrong("agreement", message, mistake="labels", at="forward")
     loss.labels = True
     return True
 
@@ -207,7 +206,6 @@ ABOUT_THE_MEAN = ("sum", "sum-no-half", "mean-of-all", "over-n-twice", "over-k",
 
 
 def _accept(row: Row, loss: Reduced, name: str, form: Form) -> Form:
-    where = line_of(loss.cls, "forward")
     if loss.columns:
         row.remark("agreement", "other convention: samples in columns, not in rows", mistake="columns")
     report_shape(row, loss)
@@ -215,34 +213,33 @@ def _accept(row: Row, loss: Reduced, name: str, form: Form) -> Form:
         message = (
             f"{form.epsilon:g} is added in the logarithm: a large loss is cut off; log-sum-exp needs no such number"
         )
-        row.remark("agreement", message, mistake="epsilon", where=where)
+        row.remark("agreement", message, mistake="epsilon", at="forward")
     if name == "HingeLoss":
-        _report_margin(row, form, where)
+        _report_margin(row, form)
     if form.key == "mean":
         return form
     column = "mean" if form.key in ABOUT_THE_MEAN else "agreement"
     if form.convention:
-        row.remark(column, f"other convention: {form.words}", mistake=form.key, where=where)
+        row.remark(column, f"other convention: {form.words}", mistake=form.key, at="forward")
     else:
-        row.wrong(column, f"forward is wrong: {form.words}", mistake=form.key, where=where)
+        row.wrong(column, f"forward is wrong: {form.words}", mistake=form.key, at="forward")
     return form
 
 
 def report_shape(row: Row, loss: Reduced) -> None:
     """forward returns an array: one loss per sample is a convention, all else lacks a sum."""
-    where = line_of(loss.cls, "forward")
     if loss.holds in MISSING_SUM:
         message = f"forward returns shape {loss.shape}, {MISSING_SUM[loss.holds]}"
-        row.wrong("agreement", message, mistake="missing-sum", where=where)
+        row.wrong("agreement", message, mistake="missing-sum", at="forward")
     elif loss.holds == PER_SAMPLE and not loss.mean:
         message = f"forward returns shape {loss.shape}, the losses of the samples, each divided by N already: sum them"
-        row.wrong("agreement", message, mistake="missing-sum", where=where)
+        row.wrong("agreement", message, mistake="missing-sum", at="forward")
 
 
-def _report_margin(row: Row, form: Form, where: str | None) -> None:
+def _report_margin(row: Row, form: Form) -> None:
     if form.margin <= 0:
         key, words = ("margin-missing", "missing") if form.margin == 0 else ("margin-sign", f"{form.margin:g}")
-        row.wrong("agreement", f"forward is wrong: the margin is {words}", mistake=key, where=where)
+        row.wrong("agreement", f"forward is wrong: the margin is {words}", mistake=key, at="forward")
     elif form.margin != 5:
         message = f"other convention: the margin is {form.margin:g} unless given, 5 in the assignment"
         row.remark("agreement", message, mistake="margin-default")
@@ -250,12 +247,11 @@ def _report_margin(row: Row, form: Form, where: str | None) -> None:
         counted = abs(form.extra - form.margin) < 1e-6
         why = ": the target's own column is counted, max(0, margin) more" if counted else ""
         key = "target-counted" if counted else "constant-added"
-        row.wrong("agreement", f"forward is {form.extra:g} per sample too large{why}", mistake=key, where=where)
+        row.wrong("agreement", f"forward is {form.extra:g} per sample too large{why}", mistake=key, at="forward")
 
 
 def _is_another(row: Row, loss: Reduced, name: str) -> bool:
     """forward is the definition under no known factor: is it another formula with a name?"""
-    where = line_of(loss.cls, "forward")
     batches = [batch(name, shape, seed) for seed, shape in ((1, SHAPES[0]), (2, SHAPES[1]))]
     theirs = np.array([loss.value(*given) for given in batches])
     sizes = np.array([len(given[0]) for given in batches])
@@ -266,9 +262,9 @@ def _is_another(row: Row, loss: Reduced, name: str) -> bool:
                 if relative_error(theirs, true / over) < 1e-6:
                     report_shape(row, loss)
                     if key in KNOWN_VARIANTS:
-                        row.remark("agreement", f"other convention: forward is {words}", mistake=key, where=where)
+                        row.remark("agreement", f"other convention: forward is {words}", mistake=key, at="forward")
                     else:
-                        row.wrong("agreement", f"forward is wrong: it is {words}", mistake=key, where=where)
+                        row.wrong("agreement", f"forward is wrong: it is {words}", mistake=key, at="forward")
                     return True
     return False
 
@@ -281,7 +277,7 @@ def _report_value(row: Row, loss: Reduced, name: str) -> None:
     if value == round(value) and 0 <= loss_value(name, o, t) - value < 2:
         message = "forward is rounded to an integer: / where // or int(...) stands"
     evidence = difference(loss, lambda o, t: loss_value(name, o, t), (o, t))
-    row.wrong("agreement", message, where=line_of(loss.cls, "forward"), evidence=evidence)
+    row.wrong("agreement", message, at="forward", evidence=evidence)
 
 
 def difference(loss: Reduced, right, given: tuple[np.ndarray, np.ndarray]) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from gradcheck.errors import place, plain
 from gradcheck.reference import IN, OUT
 from gradcheck.report_rows import NotWritten, Row, Unusable
-from gradcheck.source import first_line, is_stub, last_line, line_of
+from gradcheck.source import first_line, is_stub, last_line
 
 WORDS = {"W": "(w|weights?)", "b": "(b|bias(es)?)"}
 METHODS = ("forward", "backward", "update")
@@ -31,6 +31,7 @@ class Wrapped:
         own = {name: value for name, value in getattr(self.subject, "__dict__", {}).items() if name in METHODS}
         if own:  # self.forward = ... in the constructor
             self.cls = type(self.cls.__name__, (self.cls,), own)
+        row.cls = self.cls
         self.calls = []  # since the last forward, that one included: (method, arrays as the object got them)
         self.held = []
 
@@ -56,7 +57,8 @@ class Wrapped:
                     "arguments",
                     f"{method} writes into an array that is not its own: the {name} of {owner}",
                     mistake="writes-argument",
-                    where=self.line_that_fails(method, read_only=True)[0] or line_of(self.cls, method, name),
+                    where=self.line_that_fails(method, read_only=True)[0],
+                    at=f"{method} {name}",
                 )
                 self.held[number] = (copy, copy.copy(), name, owner)
         if not isinstance(result, np.ndarray) and is_stub(getattr(self.cls, method, None)):
@@ -109,10 +111,9 @@ class Wrapped:
         """What the method returns, as an array of its own, a sample in each row."""
         result = self.call(method, *arrays)
         if isinstance(result, (tuple, dict)):
-            raise Unusable(f"{method} returns a {type(result).__name__}, not an array", where=line_of(self.cls, method))
+            raise Unusable(f"{method} returns a {type(result).__name__}, not an array", at=method)
         if isinstance(result, list):
-            where = line_of(self.cls, method)
-            self.row.wrong("use", f"{method} returns a list, not an array", mistake="list", where=where)
+            self.row.wrong("use", f"{method} returns a list, not an array", mistake="list", at=method)
         result = np.array(result)
         if result.dtype.kind not in "fiub":
             raise Unusable(f"{method} returns {plain(result.dtype)}, not an array of numbers")
@@ -151,7 +152,7 @@ class LinearAdapter(Wrapped):
                 "use",
                 f"{name} is called {called} here: rename it, other code reads {name}",
                 mistake="name",
-                where=line_of(self.cls, "backward", called),
+                at=f"backward {called}",
             )
         return getattr(self.subject, called or name, None)
 

@@ -139,7 +139,7 @@ def test_a_wrong_step_has_its_own_name(step):
     grads = [points(31 + number, IN, OUT) for number in range(STEPS)]
     start, row = points(5, IN, OUT), Row("Linear")
     after = walk(step.one, start, grads, CONFIGS[0])
-    compare(row, object, Walk("W", start, grads, after, CONFIGS[0], 1e-9))
+    compare(row, Walk("W", start, grads, after, CONFIGS[0], 1e-9))
     assert [finding.mistake for finding in row.findings] == [step.key]
 
 
