@@ -77,7 +77,7 @@ def _check_settings(check: Check, settings: dict[str, Callable], x: np.ndarray, 
     for argument, make in settings.items():
         if not (check.coarse or check.row.has("wrong")):
             layer = Wrapped(make, check.row)
-            true = central_differences(lambda at, layer=layer: float((layer.array("forward", at) * g).sum()), x, 1e-5)
+            true = central_differences(layer.total(g), x, 1e-5)
             output, theirs = layer.array("forward", x), layer.array("backward", g)
             same = np.array_equal(output, default)
             report_setting(check.row, argument, same, relative_error(theirs, true) < 1e-4)
@@ -95,9 +95,7 @@ def _check_gradient(check: Check) -> None:
     if not hasattr(cls, "backward"):
         raise NotWritten("backward")
 
-    def total(at: np.ndarray) -> float:
-        return float((layer.array("forward", at) * g).sum())
-
+    total = layer.total(g)
     check.coarse = is_coarse(total, x)
     step, tolerance = COARSE if check.coarse else FINE
     case = SimpleNamespace(x=x, g=g, n=N, k=IN, scale=SCALE, cubic=CUBIC, true=central_differences(total, x, step))
@@ -245,7 +243,7 @@ def _check_next_batch(check: Check, batches: list, backwards: list, tolerance: f
             return run(layer, (x, g))[0]
         if check.coarse:
             return _definition_gradient(check)(x, g)
-        return central_differences(lambda at: float((layer.array("forward", at) * g).sum()), x, 1e-5)
+        return central_differences(layer.total(g), x, 1e-5)
 
     small = [tuple(array[2 : 2 + n] for array in batches[1]) for n in ((2, 1) if check.right else (2,))]
     true = [*backwards, *([slope(*batch)] for batch in small)]
@@ -266,10 +264,9 @@ def _check_far(check: Check) -> None:
         row.unsafe("finite", CLIPPED, mistake="grad-clipped", at="backward")
     for far in (8.0, 50.0, 1000.0):
         x = far * np.resize([1.0, -1.0, 0.8, -0.8, -0.6, 0.6, 0.9], (N, IN))
-        total = lambda at: float((layer.array("forward", at) * g).sum())  # noqa: E731
-        size = abs(total(x))
+        size = abs(layer.total(g)(x))
         theirs = layer.array("backward", g)
-        true = [] if check.coarse else [central_differences(total, x, 1e-5)]
+        true = [] if check.coarse else [central_differences(layer.total(g), x, 1e-5)]
         true += [] if check.right is None else [_definition_gradient(check)(x, g)]
         # inf - inf is no slope; what is not finite is the business of _check_finite.
         wrong = np.isfinite(theirs) & (len(true) > 0)
@@ -356,9 +353,8 @@ def check_float32(row: Row, layer: Wrapped, x: np.ndarray, g: np.ndarray) -> Non
     grad = layer.array("backward", g.astype(np.float32))
     wide = [method for method, array in (("forward", output), ("backward", grad)) if is_wide(array)]
     if wide:
-        row.note(
-            "float32", WIDE.format(" and ".join(wide), "turn" if len(wide) > 1 else "turns"), mistake="float32-lost"
-        )
+        message = WIDE.format(" and ".join(wide), "turn" if len(wide) > 1 else "turns")
+        row.note("float32", message, mistake="float32-lost")
 
 
 WIDE = (
@@ -403,6 +399,5 @@ def check_extra(row: Row, make: Callable, settings: dict) -> None:
             row.note("use", NO_DEFINITION.format(row.name), mistake="no-definition")
         return
     row.verdict = "not checked"
-    row.remark(
-        "use", f"no layer of the assignment, and it cannot be checked as one: {trouble}", where=first and first.where
-    )
+    message = f"no layer of the assignment, and it cannot be checked as one: {trouble}"
+    row.remark("use", message, where=first and first.where)

@@ -60,7 +60,7 @@ def _check_gradients(check: LinearCheck, layer: LinearAdapter, x: np.ndarray, g:
     _find_orientation(check, layer, before_x)
     W, b = (layer.get(name).astype(float) for name in "Wb")  # as the layer holds them, in its own precision
     output = layer.array("forward", x)
-    coarse = is_coarse(lambda at: float((layer.array("forward", at) * g).sum()), x)
+    coarse = is_coarse(layer.total(g), x)
     step, tolerance = COARSE if coarse else FINE
     case = SimpleNamespace(x=x, g=g, W=W, b=b, n=N, k=OUT)
     _check_value(check, output, case, SINGLE if coarse else tolerance)
@@ -241,15 +241,12 @@ def _linear_inputs(name: str, case) -> Callable:
 def _differences(layer: LinearAdapter, case, step: float) -> dict[str, np.ndarray]:
     def moved(name: str, value: np.ndarray) -> float:
         layer.put(name, value)
-        return float((layer.array("forward", case.x) * case.g).sum())
+        return layer.total(case.g)(case.x)
 
-    true = {
-        "grad_input": central_differences(lambda at: float((layer.array("forward", at) * case.g).sum()), case.x, step),
-        "grad_W": central_differences(lambda at: moved("W", at), case.W, step),
-    }
-    layer.put("W", case.W)
-    true["grad_b"] = central_differences(lambda at: moved("b", at), case.b, step)
-    layer.put("b", case.b)
+    true = {"grad_input": central_differences(layer.total(case.g), case.x, step)}
+    for name, value in (("W", case.W), ("b", case.b)):
+        true[f"grad_{name}"] = central_differences(lambda at, name=name: moved(name, at), value, step)
+        layer.put(name, value)
     return true
 
 

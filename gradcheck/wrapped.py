@@ -119,6 +119,10 @@ class Wrapped:
             raise Unusable(f"{method} returns {plain(result.dtype)}, not an array of numbers")
         return np.array(result.T if self._turned(method, is_result=True) else result, order="C")
 
+    def total(self, g: np.ndarray) -> Callable[[np.ndarray], float]:
+        """x -> sum(forward(x) g), whose gradient backward(g) is."""
+        return lambda x: float((self.array("forward", x) * g).sum())
+
 
 class LinearAdapter(Wrapped):
     """A Linear in whichever orientation: W (in, out) and a sample in each row, to those who look through this."""
