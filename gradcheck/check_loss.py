@@ -27,7 +27,6 @@ from gradcheck.reference import (
     central_differences,
     is_coarse,
     loss_gradient,
-    loss_value,
     relative_error,
     relative_errors,
     softmax,
@@ -39,17 +38,19 @@ TALL = (12, 10)  # more samples than columns
 
 
 class LossCheck(SimpleNamespace):
-    """One loss under test: row, make, name, loss (Reduced), cls, o, t, form (None: it is not the definition)."""
+    """One loss under test: row, make, name, loss (Reduced), cls, o, t, form (None: it is not the definition).
+
+    known: it is one of the assignment's three losses. of_sum: backward is the gradient of the sum over the batch.
+    """
 
     def scale(self) -> float:
         """What forward is multiplied by, against the mean."""
-        found = self.form or self.match
-        return (found.factor(*self.o.shape) if found else 1.0) * (len(self.o) if self.of_sum else 1)
+        return (self.form.factor(*self.o.shape) if self.form else 1.0) * (len(self.o) if self.of_sum else 1)
 
     def gradient(self) -> np.ndarray:
         """The gradient of the definition, as a mean."""
-        if self.match:
-            return central_differences(lambda o: self.match.total(o, self.t) / len(o), self.o, 1e-5)
+        if not self.known:
+            return central_differences(lambda o: self.form.total(o, self.t) / len(o), self.o, 1e-5)
         return loss_gradient(self.name, self.o, self.t, self.form.margin if self.form else 5.0)
 
 
@@ -62,7 +63,7 @@ def check_loss(
     settings: argument of the constructor -> what makes an object with another value of it.
     """
     check = LossCheck(row=row, make=make, name=name, known=name in SPREAD, form=None)
-    check.match, check.probabilities, check.of_sum = None, False, False
+    check.probabilities, check.of_sum = False, False
     check.o, check.t = batch(name, SHAPES[0])
     usable = False
     with row.stage("agreement"):
@@ -135,11 +136,11 @@ def _find_other_value(check: LossCheck, _) -> bool:
         row.remark("use", f"no loss of the assignment, and it cannot be checked as one: {message}")
         return False
     batches = [batch(name, shape, seed) for seed, shape in ((1, SHAPES[0]), (2, SHAPES[1]))]
-    check.match = match_loss(name, loss.value, batches)
-    if check.match is None:
+    check.form = match_loss(name, loss.value, batches)
+    if check.form is None:
         as_probabilities = [(softmax(0.3 * o), t) for o, t in batches]
-        check.match = match_loss(name, loss.value, as_probabilities)
-        if check.match or not np.isfinite(first):
+        check.form = match_loss(name, loss.value, as_probabilities)
+        if check.form or not np.isfinite(first):
             (check.o, check.t), check.probabilities = as_probabilities[0], True
     value = loss.value(check.o, check.t)
     if not np.isfinite(value):
@@ -155,12 +156,12 @@ def _find_other_value(check: LossCheck, _) -> bool:
         once, twice = (loss.value(*(np.vstack([a] * times) for a in (check.o, check.t))) for times in (1, 2))
         loss.mean = abs(twice - once) < 1e-6 * abs(once)
         report_shape(row, loss)
-        check.match = match_loss(name, loss.value, [(check.o, check.t)])
-    if right is not None and check.match is None:
+        check.form = match_loss(name, loss.value, [(check.o, check.t)])
+    if right is not None and check.form is None:
         evidence = difference(loss, right, (check.o, check.t))
         row.remark("agreement", f"forward is not {name} as it is defined", at="forward", evidence=evidence)
-    elif right is not None and check.match.remark:
-        row.remark("agreement", check.match.words, mistake=check.match.key, at="forward")
+    elif right is not None and check.form.words:
+        row.remark("agreement", check.form.words, mistake=check.form.key, at="forward")
     return True
 
 
@@ -188,13 +189,13 @@ def _check_gradient(check: LossCheck) -> None:
     if np.isnan(true).any() and row.has("wrong", "agreement"):
         return  # forward is wrong, and has been said to be
     expect_slopes(true)
-    if coarse and form and form.convention:
+    if coarse and check.known and form and form.convention:
         true, tolerance = check.scale() * check.gradient(), SINGLE
     if theirs.shape == true.T.shape != true.shape and relative_error(theirs.T, true) <= tolerance:
         theirs = _report_turned(check, theirs)
     if loss.holds == PER_SAMPLE and loss.mean:
         true = _report_per_sample(check, theirs, true, tolerance)
-    is_sum = check.of_sum or getattr(form or check.match, "key", "") in ("sum", "sum-no-half")
+    is_sum = check.of_sum or getattr(form, "key", "") in ("sum", "sum-no-half")
     factor = ratio(theirs, true)
     row.hints["ratio"] = (factor * (len(o) if is_sum else 1), len(o)) if factor else None
     row.error = relative_error(theirs, true)
@@ -209,13 +210,13 @@ def _check_gradient(check: LossCheck) -> None:
             message = "forward and backward disagree: backward is that of the assignment's loss, forward another"
             row.wrong("agreement", message, mistake="other-loss", where=variant and variant.where)
         return
-    if (form or check.match) and relative_error(theirs, check.scale() * check.gradient()) <= tolerance:
+    if form and relative_error(theirs, check.scale() * check.gradient()) <= tolerance:
         # backward is that of the definition: does forward have an epsilon in its logarithm?
         _check_far(check)
-        if check.match:
+        if not check.known:
             message = f"forward is {name} to a few digits only: is a small number added in its logarithm?"
             row.remark("agreement", message, mistake="epsilon", at="forward")
-        if row.has("unsafe", "agreement") or check.match:
+        if row.has("unsafe", "agreement") or not check.known:
             return
     _report_gradient(check, theirs, true, total, tolerance)
 
@@ -227,9 +228,8 @@ def _report_turned(check: LossCheck, theirs: np.ndarray) -> np.ndarray:
     if together is not None and together != check.loss.columns:
         message = f"other convention: {message}: beside classes that do not do so it raises"
         check.row.remark("agreement", message, mistake="gradient-columns", at="backward")
-        check.loss.gradient_columns = not check.loss.columns
-        return theirs.T
-    check.row.wrong("gradient", f"backward is wrong: {message}", mistake="transposed", at="backward")
+    else:
+        check.row.wrong("gradient", f"backward is wrong: {message}", mistake="transposed", at="backward")
     check.loss.gradient_columns = not check.loss.columns
     return theirs.T
 
@@ -239,9 +239,8 @@ def _report_per_sample(check: LossCheck, theirs: np.ndarray, true: np.ndarray, t
     n = len(check.o)
     # As a last resort the definition: forward may be right to a few digits only.
     of_sum = relative_error(theirs, n * true) <= tolerance
-    of_sum = of_sum or (
-        check.known and check.form and relative_error(theirs, n * check.scale() * check.gradient()) < 1e-3
-    )
+    if check.known and check.form:
+        of_sum = of_sum or relative_error(theirs, n * check.scale() * check.gradient()) < 1e-3
     if not of_sum and relative_error(theirs, true) > tolerance:  # a wrong one: of which is it the smaller mistake?
         found = diagnose(f"{check.name}.grad_input", theirs / check.scale(), _case(check, true), tolerance)
         of_sum = found is None or "1/N" in found.message
@@ -255,10 +254,10 @@ def _report_per_sample(check: LossCheck, theirs: np.ndarray, true: np.ndarray, t
 def _case(check: LossCheck, true: np.ndarray) -> SimpleNamespace:
     """What the catalogue computes with, in units of the definition where forward is that: it knows the mean."""
     form, (n, k) = check.form, check.o.shape
-    base = check.gradient() if (form and form.convention) or check.match else true / check.scale()
+    base = check.gradient() if form and form.convention else true / check.scale()
     margin = form.margin if form else 5.0
     case = SimpleNamespace(o=check.o, t=check.t, n=n, k=k, margin=margin, true=base, p=softmax(check.o))
-    parameters = {"gamma": 2.0, "weights": 1.0} | getattr(check.match and check.match.total, "keywords", {})
+    parameters = {"gamma": 2.0, "weights": 1.0} | getattr(form and form.total, "keywords", {})
     return SimpleNamespace(**vars(case), **parameters)
 
 
@@ -274,7 +273,7 @@ def _report_gradient(check: LossCheck, theirs: np.ndarray, true: np.ndarray, tot
     if found is None and theirs.shape == true.shape:
         found = _in_one_place(theirs, true, check.t, tolerance)
     message = "backward is wrong" + (f": {found.message}" if found else "")
-    if form and form.key != "mean":
+    if check.known and form and form.key != "mean":
         expected = check.gradient()
         own = [words for _, scale, words, _ in SCALES if _same(theirs, scale(n, k) * expected, tolerance)]
         message = f"forward and backward disagree: forward is {form.words}" + (
@@ -326,15 +325,15 @@ CUT_OFF = "a large loss is cut off by a clip or a number in the logarithm"
 
 def _check_there(check: LossCheck, o: np.ndarray, t: np.ndarray) -> bool:
     """Value and gradient for this batch; False if it is no use to look further out."""
-    row, loss, form, match = check.row, check.loss, check.form, check.match
+    row, loss, form = check.row, check.loss, check.form
     value, grad = loss.value(o, t), loss.array("backward", o, t)
     if not (np.isfinite(value) and np.isfinite(grad).all()):
         return False
-    at = SimpleNamespace(o=o, t=t, form=form, match=match, of_sum=check.of_sum, name=check.name)
+    at = LossCheck(**vars(check) | {"o": o, "t": t})
     with np.errstate(all="ignore"):
-        right = match.total(o, t) / len(o) if match else loss_value(check.name, o, t, form.margin) if form else np.nan
-        slope = LossCheck.gradient(at) * LossCheck.scale(at) if form or match else None
-    mean = value / (form or match).factor(*o.shape) if form or match else value
+        right = form.total(o, t) / len(o) if form else np.nan
+        slope = at.gradient() * at.scale() if form else None
+    mean = value / form.factor(*o.shape) if form else value
     if check.coarse:
         true = slope
     else:
@@ -342,8 +341,7 @@ def _check_there(check: LossCheck, o: np.ndarray, t: np.ndarray) -> bool:
     fits = [other is not None and _near(grad, other, value) for other in (true, slope)]
     if np.isfinite(right) and abs(mean - right) > 1e-4 * abs(right) and not row.has("wrong"):
         row.findings[:] = [finding for finding in row.findings if finding.mistake != "epsilon"]
-        epsilon = getattr(form, "epsilon", 0)
-        what = f"{epsilon:g} is added in the logarithm" if epsilon else CUT_OFF
+        what = f"{form.epsilon:g} is added in the logarithm" if form.epsilon else CUT_OFF
         follows = ", and its gradient follows" if fits[0] else ", and backward is not the derivative of that"
         message = f"{what}: a loss of {right:.3g} is {mean:.3g}{follows}"
         row.unsafe("agreement", message, mistake="clipped", at="forward")
@@ -376,7 +374,7 @@ def _check_mean(check: LossCheck) -> None:
         row.remark("mean", f"the same batch twice over gives {ratio:.3g} times the loss: it is no mean", mistake="sum")
     if not check.probabilities and not row.has("wrong"):
         _check_there(check, o[:1], t[:1])
-    if check.form is not None and check.form.key == "mean" and not loss.holds:
+    if check.known and check.form and check.form.key == "mean" and not loss.holds:
         singles = [loss.value(o[n : n + 1], t[n : n + 1]) for n in range(len(o))]
         loss.value(o[:1], t[:1])
         shape = loss.array("backward", o[:1], t[:1]).shape

@@ -149,17 +149,20 @@ def _fit_focal(value: Callable, classes: int) -> tuple[LossDefinition, ...] | No
     return (LossDefinition(words, functools.partial(_focal, gamma=gamma, weights=weights)),)
 
 
-class LossMatch(NamedTuple):
-    """What forward turned out to be, and under which scale."""
+class Form(NamedTuple):
+    """What the forward of a loss turned out to be: factor(n, k) times the mean over the batch of a definition."""
 
-    words: str | None
-    remark: bool  # not silent
     key: str
-    total: Callable
-    factor: Callable  # (n, k) -> what the mean is multiplied by
+    words: str | None  # None: nothing need be said
+    factor: Callable
+    total: Callable  # (o, t) -> the definition's sum over the batch
+    convention: bool = True  # it is known under a name; False: it is a fault
+    epsilon: float = 0.0  # added in the logarithm
+    margin: float = 5.0
+    extra: float = 0.0  # added to the loss of each sample
 
 
-def match_loss(name: str, value: Callable, batches: list) -> LossMatch | None:
+def match_loss(name: str, value: Callable, batches: list) -> Form | None:
     """Which definition, times which known factor, gives value on all batches."""
     theirs = np.array([value(*batch) for batch in batches])
     if name not in LOSSES or not np.isfinite(theirs).all():
@@ -174,5 +177,5 @@ def match_loss(name: str, value: Callable, batches: list) -> LossMatch | None:
             silent = key in SILENT.get(name, ("mean",))
             scale = "" if silent else f"other convention: {words}" if convention else f"it is {words}"
             both = "; ".join(filter(None, (definition.words, scale)))
-            return LossMatch(both or None, bool(both), key, definition.total, factor)
+            return Form(key, both or None, factor, definition.total)
     return None

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from types import SimpleNamespace
 
 import numpy as np
 
+from gradcheck.definitions import Form
 from gradcheck.errors import plain
 from gradcheck.mistakes_losses import KNOWN_VARIANTS, OTHER_LOSSES, SCALES
 from gradcheck.reference import is_coarse, loss_value, one_hot, points, relative_error, softmax
@@ -49,9 +49,8 @@ class Reduced(Wrapped):
     def call(self, method: str, o: np.ndarray, t: np.ndarray):
         given = o, t.argmax(axis=1) if self.labels else t
         if method == "backward" and self.gives_both:
-            with suppress(
-                Unusable, NotWritten, AttributeError
-            ):  # a backward without arguments, or none: forward has said it
+            # A backward without arguments, or none: forward has said it.
+            with suppress(Unusable, NotWritten, AttributeError):
                 return super().call(method, *given)
             return super().call("forward", *given)[1]
         return super().call(method, *given)
@@ -76,10 +75,6 @@ class Reduced(Wrapped):
             raise Unusable(message, at="forward")
         self.shape, self.holds = self.shape or result.shape, kinds[result.size]
         return float(result.sum() / (len(o) if self.mean else 1))
-
-
-class Form(SimpleNamespace):
-    """What forward turned out to be: factor(n, k) times the mean, with this margin; key and words of the factor."""
 
 
 def find_form(row: Row, loss: Reduced, name: str, columns_elsewhere: bool | None) -> Form | None:
@@ -158,7 +153,7 @@ def _match(loss: Reduced, name: str) -> Form | None:
         margin, extra = _find_margin(loss, 2 if coarse else 9)
     theirs = [loss.value(*given) for given in batches]
     tolerance = 1e-4 if coarse else 1e-6
-    known = {"margin": margin, "extra": extra}
+    total = lambda o, t: len(o) * loss_value(name, o, t, margin)  # noqa: E731
     found, best = None, tolerance
     for epsilon in EPSILONS if name == "SoftmaxCrossEntropyLoss" else (0.0,):
         values = [loss_value(name, *given, margin) + extra + _shortened(*given, epsilon) for given in batches]
@@ -166,7 +161,7 @@ def _match(loss: Reduced, name: str) -> Form | None:
             true = [factor(*given[0].shape) * value for given, value in zip(batches, values)]
             error = relative_error(np.array(theirs), np.array(true))
             if error < best:
-                found = Form(key=key, factor=factor, words=words, convention=convention, epsilon=epsilon, **known)
+                found = Form(key, words, factor, total, convention, epsilon, margin, extra)
                 best = 0.01 * error  # another epsilon must be far nearer
     if found:
         return found
@@ -175,8 +170,7 @@ def _match(loss: Reduced, name: str) -> Form | None:
     if ratios[0] > 0 and abs(extra) < 1e-6 and np.allclose(ratios, ratios[0], rtol=tolerance):
         size = 1 / ratios[0]
         words = f"the sum divided by {size:.6g}, a fixed number, where the batch size belongs"
-        factor = lambda n, k: n / size  # noqa: E731
-        return Form(key="fixed-batch", factor=factor, words=words, convention=False, epsilon=0.0, **known)
+        return Form("fixed-batch", words, lambda n, k: n / size, total, False, 0.0, margin, extra)
     return None
 
 
@@ -210,9 +204,8 @@ def _accept(row: Row, loss: Reduced, name: str, form: Form) -> Form:
         row.remark("agreement", "other convention: samples in columns, not in rows", mistake="columns")
     report_shape(row, loss)
     if form.epsilon:
-        message = (
-            f"{form.epsilon:g} is added in the logarithm: a large loss is cut off; log-sum-exp needs no such number"
-        )
+        added = f"{form.epsilon:g} is added in the logarithm"
+        message = f"{added}: a large loss is cut off; log-sum-exp needs no such number"
         row.remark("agreement", message, mistake="epsilon", at="forward")
     if name == "HingeLoss":
         _report_margin(row, form)
