@@ -171,10 +171,6 @@ def _cross(p, t) -> float:
     return float(-(t * np.log(p)).sum())
 
 
-def _unclipped(o, t, margin) -> float:
-    return float(((margin - (o * t).sum(axis=1, keepdims=True) + o) * (1 - t)).sum())
-
-
 # fmt: off
 # What forward may be in place of the assignment's loss: key, words, and its sum over the batch.
 OTHER_LOSSES = {
@@ -209,7 +205,8 @@ OTHER_LOSSES = {
         ("hinge-sign", "o_t and o_k are exchanged", lambda o, t, m: violations(-o, t, m).sum()),
         ("squared-hinge", "the squared hinge loss", lambda o, t, m: (violations(o, t, m) ** 2).sum()),
         ("worst-only", "Crammer and Singer's: the worst class alone", lambda o, t, m: violations(o, t, m).max(1).sum()),
-        ("hinge-unclipped", "max(0, ...) is missing", lambda o, t, m: _unclipped(o, t, m)),
+        ("hinge-unclipped", "max(0, ...) is missing",
+         lambda o, t, m: ((m - (o * t).sum(axis=1, keepdims=True) + o) * (1 - t)).sum()),
         ("one-against-all", "a hinge on each column alone", lambda o, t, m: np.maximum(m - (2 * t - 1) * o, 0).sum()),
     ),
 }

@@ -74,11 +74,8 @@ class Row:
         """at: the method whose line is shown where no other is known, or the method and what it sets, "update W"."""
         kind = "wrong" if self.strict else kind
         before = self.columns.get(column)
-        if (
-            column in COLUMNS
-            and kind != "absent"
-            and (before in (None, "ok") or KINDS.index(kind) < KINDS.index(before))
-        ):
+        weightier = before in (None, "ok") or KINDS.index(kind) < KINDS.index(before)
+        if column in COLUMNS and kind != "absent" and weightier:
             self.columns[column] = kind
         if message not in [other.message for other in self.findings]:
             where = where or (line_of(self.cls, *at.split()) if at else None)
