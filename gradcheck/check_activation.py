@@ -231,26 +231,18 @@ def difference_quotient(total: Callable, x: np.ndarray, theirs: np.ndarray, true
 def _check_next_batch(check: Check, batches: list, backwards: list, tolerance: float) -> None:
     """The gradient is right: is it, with the first batch of a new layer, a smaller one, and beside another layer?"""
 
-    def run(layer: Wrapped, given: tuple, forward: bool = True) -> list[np.ndarray]:
-        output = [layer.array("forward", given[0])] if forward else []
-        return [layer.array("backward", given[1]), *output]
-
-    new = lambda: Wrapped(check.make, check.row)  # noqa: E731
-
     def slope(x: np.ndarray, g: np.ndarray) -> np.ndarray:
-        layer = new()
-        if check.coarse and check.right is None:  # nothing better to compare with than a new layer's
-            return run(layer, (x, g))[0]
-        if check.coarse:
+        if check.coarse and check.right is not None:
             return _definition_gradient(check)(x, g)
+        layer = Wrapped(check.make, check.row)
+        if check.coarse:  # nothing better to compare with than a new layer's
+            layer.array("forward", x)
+            return layer.array("backward", g)
         return central_differences(layer.total(g), x, 1e-5)
 
     small = [tuple(array[2 : 2 + n] for array in batches[1]) for n in ((2, 1) if check.right else (2,))]
     true = [*backwards, *([slope(*batch)] for batch in small)]
-    check_other_batches(check.row, new, run, [*batches, *small], true, tolerance)
-
-
-CLIPPED = "grad_output is clipped in backward: a large one gives too small a gradient"
+    check_other_batches(check.row, lambda: Wrapped(check.make, check.row), [*batches, *small], true, tolerance)
 
 
 def _check_far(check: Check) -> None:
@@ -261,7 +253,8 @@ def _check_far(check: Check) -> None:
         layer.array("forward", points(1, N, IN))
         backwards.append(layer.array("backward", scale * g) / scale)
     if relative_error(*backwards) > 1e-3:
-        row.unsafe("finite", CLIPPED, mistake="grad-clipped", at="backward")
+        message = "grad_output is clipped in backward: a large one gives too small a gradient"
+        row.unsafe("finite", message, mistake="grad-clipped", at="backward")
     for far in (8.0, 50.0, 1000.0):
         x = far * np.resize([1.0, -1.0, 0.8, -0.8, -0.6, 0.6, 0.9], (N, IN))
         size = abs(layer.total(g)(x))
@@ -351,33 +344,25 @@ def check_float32(row: Row, layer: Wrapped, x: np.ndarray, g: np.ndarray) -> Non
     """float32 in -> float32 out, forward and backward."""
     output = layer.array("forward", x.astype(np.float32))
     grad = layer.array("backward", g.astype(np.float32))
-    wide = [method for method, array in (("forward", output), ("backward", grad)) if is_wide(array)]
+    wide = [method for method, array in (("forward", output), ("backward", grad)) if array.dtype != np.float32]
     if wide:
-        message = WIDE.format(" and ".join(wide), "turn" if len(wide) > 1 else "turns")
+        message = f"{' and '.join(wide)} {'turn' if len(wide) > 1 else 'turns'} float32 into float64: np.sqrt(2) does "
+        message += "this, an array of integers too (np.where(x > 0, 1, 0)); a mask of bool does not"
         row.note("float32", message, mistake="float32-lost")
-
-
-WIDE = (
-    "{} {} float32 into float64: np.sqrt(2) does this, an array of integers too (np.where(x > 0, 1, 0)); "
-    "a mask of bool does not"
-)
-
-
-def is_wide(array: np.ndarray) -> bool:
-    return array.dtype != np.float32
 
 
 def check_own_arrays(row: Row, layer: Wrapped, x: np.ndarray, g: np.ndarray) -> None:
     """The array that forward returned stays what it was: a training loop may keep it."""
     kept = layer.call("forward", x)
     copy = np.array(kept)
-    layer.call("backward", g)
-    if not np.array_equal(kept, copy, equal_nan=True):
-        row.remark("arguments", "backward overwrites the array that forward returned", mistake="output-overwritten")
-        return
-    layer.call("forward", points(5, N, IN))
-    if not np.array_equal(kept, copy, equal_nan=True):
-        row.remark("arguments", "forward writes into the array that it returned before", mistake="output-overwritten")
+    for method, array, message in (
+        ("backward", g, "backward overwrites the array that forward returned"),
+        ("forward", points(5, N, IN), "forward writes into the array that it returned before"),
+    ):
+        layer.call(method, array)
+        if not np.array_equal(kept, copy, equal_nan=True):
+            row.remark("arguments", message, mistake="output-overwritten")
+            return
 
 
 def check_extra(row: Row, make: Callable, settings: dict) -> None:

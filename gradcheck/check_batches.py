@@ -7,39 +7,44 @@ import numpy as np
 from gradcheck.errors import describe
 from gradcheck.reference import relative_error
 from gradcheck.report_rows import Row
+from gradcheck.wrapped import Wrapped
 
-SHARED = "two layers share what {} saved (class attribute or global): keep it in self"
 
-
-def check_other_batches(row: Row, new: Callable, run: Callable, batches: list, true: list, tolerance: float) -> None:
-    """new() -> a layer; run(layer, batch) -> its results; batches and their true results: one, another, small ones."""
+def check_other_batches(row: Row, new: Callable, batches: list, true: list, tolerance: float) -> None:
+    """new() -> a layer; batches (x, grad_output) and their true gradients: one, another, and small ones."""
     layer = new()
-    differ = [not _same(run(layer, batch), right, tolerance) for batch, right in zip(batches[:2], true)]
-    if any(differ):
+    same = [_same(_run(layer, *batch), right, tolerance) for batch, right in zip(batches[:2], true)]
+    if not all(same):
         row.wrong("gradient", "the first backward of a new layer differs from later ones", mistake="stale")
         return
     one, two = new(), new()
     one.array("forward", batches[0][0])
     two.array("forward", batches[1][0])
-    if not _same(run(one, batches[0], forward=False), true[0], tolerance):
-        row.wrong("gradient", SHARED.format("forward"), mistake="shared", at="backward")
+    if not _same(one.gradients(batches[0][1]), true[0], tolerance):
+        message = "two layers share what forward saved (class attribute or global): keep it in self"
+        row.wrong("gradient", message, mistake="shared", at="backward")
         return
     for batch, right in zip(batches[2:], true[2:]):
-        if not _check_small(row, layer, new, run, batch, right):
+        if not _check_small(row, layer, new, batch, right):
             return
 
 
-def _check_small(row: Row, layer, new: Callable, run: Callable, batch: tuple, true: list) -> bool:
+def _run(layer: Wrapped, x: np.ndarray, g: np.ndarray) -> list[np.ndarray]:
+    output = layer.array("forward", x)
+    return [*layer.gradients(g), output]
+
+
+def _check_small(row: Row, layer: Wrapped, new: Callable, batch: tuple, true: list) -> bool:
     size = f"a batch of {len(batch[0])} sample{'s' * (len(batch[0]) > 1)}"
     try:
-        if _near(run(layer, batch), true):
+        if _near(_run(layer, *batch), true):
             return True
     except Exception as error:
         message, where = describe(error)
         row.wrong("gradient", f"{size} after a larger one {message}", mistake="fixed-batch", where=where)
         return False
     try:
-        alone = run(new(), batch)
+        alone = _run(new(), *batch)
     except Exception:
         alone = true
     if _near(alone, true):

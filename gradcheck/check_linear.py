@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from gradcheck.catalogue import Diagnosis, diagnose
-from gradcheck.check_activation import COARSE, FINE, SINGLE, check_float32, check_own_arrays, is_wide
+from gradcheck.check_activation import COARSE, FINE, SINGLE, check_float32, check_own_arrays
 from gradcheck.check_batches import check_other_batches
 from gradcheck.check_step import check_step
 from gradcheck.check_together import ratio
@@ -140,10 +140,8 @@ def _backward_runs(check: LinearCheck, layer: LinearAdapter, x: np.ndarray, g: n
             raise trouble
         return True
     check.gradient_columns = layer.gradient_columns
-    message = (
-        "other convention: gradients are handed back transposed, (features, N), forward's arrays are not: "
-        "beside classes that do not do so it raises"
-    )
+    message = "other convention: gradients are handed back transposed, (features, N), forward's arrays are not: "
+    message += "beside classes that do not do so it raises"
     check.row.remark("agreement", message, mistake="gradient-columns", at="backward")
     return True
 
@@ -158,15 +156,10 @@ def _check_parameters_stay(check: LinearCheck, layer: LinearAdapter, W: np.ndarr
 
 def _check_batches(check: LinearCheck, W: np.ndarray, b: np.ndarray, tolerance: float) -> None:
     """Another batch, a smaller one, and two layers at once."""
-
-    def run(layer: LinearAdapter, given: tuple, forward: bool = True) -> list[np.ndarray]:
-        output = [layer.array("forward", given[0])] if forward else []
-        return [layer.array("backward", given[1]), layer.get("grad_W"), layer.get("grad_b"), *output]
-
     batches = [(points(3, N, IN), points(4, N, OUT)), (points(1, N, IN), points(2, N, OUT))]
     batches += [(points(3, n, IN), points(4, n, OUT)) for n in (2, 1)]
     true = [[*_formulas(x, g, W).values(), x @ W + b] for x, g in batches]
-    check_other_batches(check.row, check.new, run, batches, true, max(tolerance, 1e-6))
+    check_other_batches(check.row, check.new, batches, true, max(tolerance, 1e-6))
 
 
 def _check_use(check: LinearCheck, x: np.ndarray, g: np.ndarray) -> None:
@@ -225,17 +218,14 @@ def _check_value(check: LinearCheck, output: np.ndarray, case, tolerance: float)
 
 def _linear_inputs(name: str, case) -> Callable:
     """The inputs that element `index` of this value depends on, as words."""
+    x, g, W, b, row = case.x, case.g, case.W, case.b, lambda array, index: numbers(array[index])
     texts = {
-        "forward": lambda i: (
-            f"x[{i[0]}] = {numbers(case.x[i[0]])}, W[:, {i[1]}] = {numbers(case.W[:, i[1]])}, b = {case.b[i[1]]:g}"
-        ),
-        "grad_input": lambda i: f"grad_output[{i[0]}] = {numbers(case.g[i[0]])}, W[{i[1]}] = {numbers(case.W[i[1]])}",
-        "grad_W": lambda i: (
-            f"x[:, {i[0]}] = {numbers(case.x[:, i[0]])}, grad_output[:, {i[1]}] = {numbers(case.g[:, i[1]])}"
-        ),
-        "grad_b": lambda i: f"grad_output[:, {i[0]}] = {numbers(case.g[:, i[0]])}",
+        "forward": lambda n, k: f"x[{n}] = {row(x, n)}, W[:, {k}] = {row(W.T, k)}, b = {b[k]:g}",
+        "grad_input": lambda n, i: f"grad_output[{n}] = {row(g, n)}, W[{i}] = {row(W, i)}",
+        "grad_W": lambda i, k: f"x[:, {i}] = {row(x.T, i)}, grad_output[:, {k}] = {row(g.T, k)}",
+        "grad_b": lambda k: f"grad_output[:, {k}] = {row(g.T, k)}",
     }
-    return texts[name]
+    return lambda index: texts[name](*index)
 
 
 def _differences(layer: LinearAdapter, case, step: float) -> dict[str, np.ndarray]:
@@ -277,12 +267,12 @@ def _diagnose_raising(check: LinearCheck) -> bool:
 def _check_linear_float32(check: LinearCheck, x: np.ndarray, g: np.ndarray) -> None:
     row, layer = check.row, check.new(np.float32)
     W, b = points(5, IN, OUT), points(6, OUT)
-    if any(is_wide(layer.get(name)) for name in "Wb"):  # made float64 for the check: a layer that converts
+    if any(layer.get(name).dtype != np.float32 for name in "Wb"):  # made float64 for the check: a layer that converts
         return
     if relative_error(layer.array("forward", x.astype(np.float32)), x @ W + b) > 1e-3:  # it reads others than W and b
         return
     check_float32(row, layer, x, g)
-    wide = [name for name in ("grad_W", "grad_b") if is_wide(layer.get(name))]
+    wide = [name for name in ("grad_W", "grad_b") if layer.get(name).dtype != np.float32]
     if wide and not row.has("note", "float32"):
         verb = "become" if len(wide) > 1 else "becomes"
         row.note("float32", f"{' and '.join(wide)} {verb} float64 where all else is float32", mistake="float32-lost")

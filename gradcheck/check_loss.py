@@ -275,10 +275,9 @@ def _report_gradient(check: LossCheck, theirs: np.ndarray, true: np.ndarray, tot
     message = "backward is wrong" + (f": {found.message}" if found else "")
     if check.known and form and form.key != "mean":
         expected = check.gradient()
-        own = [words for _, scale, words, _ in SCALES if _same(theirs, scale(n, k) * expected, tolerance)]
-        message = f"forward and backward disagree: forward is {form.words}" + (
-            f"; backward is that of {own[0]}" if own else f", and {message}"
-        )
+        own = [words for _, scale, words, _ in SCALES if relative_error(theirs, scale(n, k) * expected) <= tolerance]
+        message = f"; backward is that of {own[0]}" if own else f", and {message}"
+        message = f"forward and backward disagree: forward is {form.words}{message}"
 
     def inputs(index: tuple) -> str:
         return f"o[{index[0]}] = {numbers(check.o[index[0]])}, t[{index[0]}] = {numbers(check.t[index[0]])}"
@@ -304,10 +303,6 @@ def _in_one_place(theirs: np.ndarray, true: np.ndarray, t: np.ndarray, tolerance
     return None
 
 
-def _same(theirs: np.ndarray, other: np.ndarray, tolerance: float) -> bool:
-    return theirs.shape == other.shape and relative_error(theirs, other) <= tolerance
-
-
 def _check_far(check: LossCheck) -> None:
     """More samples than columns, and outputs far out: is forward still its loss, and backward the derivative of it?"""
     o, t = batch(check.name, TALL, 5)
@@ -318,9 +313,6 @@ def _check_far(check: LossCheck) -> None:
     if not check.probabilities:
         far += [(far_o, far_t), (10 * far_o, far_t), (8 * o, t), (50 * o, t)]
     all(_check_there(check, *given) for given in far)  # up to the first fault
-
-
-CUT_OFF = "a large loss is cut off by a clip or a number in the logarithm"
 
 
 def _check_there(check: LossCheck, o: np.ndarray, t: np.ndarray) -> bool:
@@ -341,7 +333,8 @@ def _check_there(check: LossCheck, o: np.ndarray, t: np.ndarray) -> bool:
     fits = [other is not None and _near(grad, other, value) for other in (true, slope)]
     if np.isfinite(right) and abs(mean - right) > 1e-4 * abs(right) and not row.has("wrong"):
         row.findings[:] = [finding for finding in row.findings if finding.mistake != "epsilon"]
-        what = f"{form.epsilon:g} is added in the logarithm" if form.epsilon else CUT_OFF
+        added = f"{form.epsilon:g} is added in the logarithm"
+        what = added if form.epsilon else "a large loss is cut off by a clip or a number in the logarithm"
         follows = ", and its gradient follows" if fits[0] else ", and backward is not the derivative of that"
         message = f"{what}: a loss of {right:.3g} is {mean:.3g}{follows}"
         row.unsafe("agreement", message, mistake="clipped", at="forward")
