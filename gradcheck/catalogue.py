@@ -46,6 +46,7 @@ FACTORS += tuple(
     for size in (100, 128, 64, 32, 50, 256, 200, 1000)
 )
 
+CLIPPED = "grad_output is clipped to ±{:g} first"
 # Any gradient: what no factor explains.
 ANY = (
     Mistake("zero", "it is all zeros", lambda c: np.zeros_like(c.true)),
@@ -56,9 +57,8 @@ ANY = (
     Mistake("grad-left-out", "grad_output is left out of the chain rule", lambda c: c.true / c.g),
     Mistake("batch-sum", "it is summed over the batch: a row for each sample is needed", lambda c: c.true.sum(axis=0)),
     *(
-        Mistake("grad-clipped", f"grad_output is clipped to ±{limit:g} first", clipped)
+        Mistake("grad-clipped", CLIPPED.format(limit), lambda c, limit=limit: c.of_grad(np.clip(c.g, -limit, limit)))
         for limit in (1.0, 0.5, 2.0, 0.1, 3.0)
-        for clipped in [lambda c, limit=limit: c.of_grad(np.clip(c.g, -limit, limit))]
     ),
     Mistake("truncated", "the input is kept as integers: digits are lost", lambda c: c.of_input(np.trunc(c.x))),
     Mistake("passed-on", "backward hands on grad_output as it came", lambda c: c.g),

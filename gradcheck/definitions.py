@@ -76,6 +76,8 @@ def _divergence(log_p: np.ndarray, t: np.ndarray) -> float:
 
 
 OF_PROBABILITIES = "other convention: it takes probabilities, not outputs before softmax"
+WITHOUT_SOFTMAX = "other convention: it takes probabilities: there is no softmax in it"
+KL_OF_P = "forward is KL(p || t), with target and prediction exchanged: KL(t || p) is meant"
 # The first is the definition. MSELoss: half the square, so that both usual factors are known scales of it.
 LOSSES: dict[str, tuple[LossDefinition, ...]] = {
     "MSELoss": (LossDefinition(None, lambda o, t: 0.5 * ((o - t) ** 2).sum()),),
@@ -88,16 +90,13 @@ LOSSES: dict[str, tuple[LossDefinition, ...]] = {
         LossDefinition("other convention: it takes the logarithms of probabilities", _divergence),
         LossDefinition(OF_PROBABILITIES, lambda o, t: _divergence(np.log(o), t)),
         *(
-            LossDefinition("forward is KL(p || t), with target and prediction exchanged: KL(t || p) is meant", reverse)
+            LossDefinition(KL_OF_P, lambda o, t, small=small: _divergence(np.log(t + small), softmax(o)))
             for small in (1e-8, 1e-10, 1e-12, 1e-7, 1e-6, 1e-5)
-            for reverse in [lambda o, t, small=small: _divergence(np.log(t + small), softmax(o))]
         ),
     ),
     "BrierLoss": (  # Brier 1950, equation 2
         LossDefinition(None, lambda o, t: ((softmax(o) - t) ** 2).sum()),
-        LossDefinition(
-            "other convention: it takes probabilities: there is no softmax in it", lambda o, t: ((o - t) ** 2).sum()
-        ),
+        LossDefinition(WITHOUT_SOFTMAX, lambda o, t: ((o - t) ** 2).sum()),
     ),
     "FocalLoss": (LossDefinition(None, lambda o, t: _focal(o, t)),),  # Lin et al. 2017, arXiv:1708.02002, eq. 5
     "LabelSmoothingCrossEntropyLoss": (LossDefinition(None, lambda o, t: _smoothed(o, t)),),  # Szegedy et al. 2016, 7

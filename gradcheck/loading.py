@@ -27,17 +27,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradcheck.errors import (
-    CELLS,
-    Needs,
-    StillRunning,
-    describe,
-    label,
-    missing_module,
-    plain,
-    removed_attribute,
-    removed_name,
-)
+from gradcheck import errors
+from gradcheck.errors import Needs, StillRunning, describe, label, plain
 from gradcheck.source import register
 
 
@@ -93,7 +84,7 @@ class PutBack:
 
     def add(self, error: BaseException) -> bool:
         """Put back the name that this error misses; False if it is not one of those or has been put back already."""
-        fix = removed_name(error)
+        fix = errors.removed_name(error)
         if fix is None or fix[0] in self.messages:
             return False
         self.messages.append(fix[0])
@@ -103,7 +94,7 @@ class PutBack:
         else:
             owner, name = builtins, error.name
             if isinstance(error, AttributeError):
-                owner, name = np, removed_attribute(error)
+                owner, name = np, errors.removed_attribute(error)
             setattr(owner, name, eval(fix[1], {"np": np, "functools": functools}))
             self.undo.append(lambda: delattr(owner, name))
         return True
@@ -150,7 +141,7 @@ def _notebook(path: str, data: bytes) -> str:
     code = ["" if re.match(r"%%(?!time|capture)", cell) else cell for cell in code]
     code = [re.sub(rf"(?m)^([ \t]*)({IPYTHON})$", r"\1pass", cell) for cell in code]
     lengths = [cell.count("\n") + 1 for cell in code]
-    CELLS[path] = [1 + sum(lengths[:number]) for number in range(len(code))]
+    errors.CELLS[path] = [1 + sum(lengths[:number]) for number in range(len(code))]
     return "\n".join(code) + "\n"
 
 
@@ -284,7 +275,7 @@ class StatementLoader(importlib.machinery.SourceFileLoader):
                 late = True
             if isinstance(error, NameError) and unsure:
                 error = Needs(unsure)
-            needs = missing_module(error) or f"what line {node.lineno} failed to define"
+            needs = errors.missing_module(error) or f"what line {node.lineno} failed to define"
             names = _bound(node)
             if "*" in names:
                 unsure = needs

@@ -22,14 +22,6 @@ SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 N, IN, OUT = 5, 4, 3
 
 
-def relu(x: np.ndarray) -> np.ndarray:
-    return np.maximum(x, 0.0)
-
-
-def relu_slope(x: np.ndarray) -> np.ndarray:
-    return (x > 0).astype(float)
-
-
 def sigmoid(x: np.ndarray) -> np.ndarray:
     """1 / (1 + exp(-x)), in the form that cannot overflow."""
     return 0.5 * (1.0 + np.tanh(0.5 * x))
@@ -69,7 +61,11 @@ def gelu_sigmoid_slope(x: np.ndarray) -> np.ndarray:
     return sigmoid(1.702 * x) + 1.702 * x * sigmoid_slope(1.702 * x)
 
 
-ACTIVATIONS = {"Relu": (relu, relu_slope), "Sigmoid": (sigmoid, sigmoid_slope), "Gelu": (gelu, gelu_slope)}
+ACTIVATIONS = {  # name -> the value, its derivative
+    "Relu": (lambda x: np.maximum(x, 0.0), lambda x: (x > 0).astype(float)),
+    "Sigmoid": (sigmoid, sigmoid_slope),
+    "Gelu": (gelu, gelu_slope),
+}
 
 
 def softmax(o: np.ndarray, axis: int | None = 1) -> np.ndarray:
@@ -131,9 +127,8 @@ def central_differences(function: Callable[[np.ndarray], float], point: np.ndarr
         left[index] -= h
         right[index] += h
         # The step as the numbers hold it, not as it was meant.
-        return (middle - function(left)) / (point[index] - left[index]), (function(right) - middle) / (
-            right[index] - point[index]
-        )
+        below, above = point[index] - left[index], right[index] - point[index]
+        return (middle - function(left)) / below, (function(right) - middle) / above
 
     sides = {index: slopes(index, step) for index in np.ndindex(point.shape)}
     steepest = max((abs(slope) for pair in sides.values() for slope in pair), default=0.0)
