@@ -44,7 +44,7 @@ def expect_slopes(true: np.ndarray) -> None:
 
 
 class Check(SimpleNamespace):
-    """One class under test: row, name, make, layer (Wrapped), cls, right (its definition or None), coarse."""
+    """One class under test: row, name, make, layer (Wrapped), right (its definition or None), coarse."""
 
 
 def check_activation(row: Row, make: Callable, name: str, settings: dict | None = None) -> None:
@@ -56,7 +56,6 @@ def check_activation(row: Row, make: Callable, name: str, settings: dict | None 
     check = Check(row=row, name=name, make=make, right=right, elementwise=name != "Softmax")
     with row.stage("gradient"):
         check.layer = Wrapped(make, row)
-        check.cls = check.layer.cls
         _check_gradient(check)
     if row.error is None:
         return
@@ -84,7 +83,7 @@ def _check_settings(check: Check, settings: dict[str, Callable], x: np.ndarray, 
 
 
 def _check_gradient(check: Check) -> None:
-    row, layer, cls = check.row, check.layer, check.cls
+    row, layer = check.row, check.layer
     x, before_x = (points(seed, N, IN, spread=SPREAD) for seed in (1, 3))
     g, before_g = points(2, N, IN), points(4, N, IN)
     output = layer.array("forward", x)
@@ -92,7 +91,7 @@ def _check_gradient(check: Check) -> None:
         message = f"forward returns shape {output.shape} for {x.shape}"
         row.wrong("agreement", message, at="forward")
         return
-    if not hasattr(cls, "backward"):
+    if not hasattr(layer.cls, "backward"):
         raise NotWritten("backward")
 
     total = layer.total(g)

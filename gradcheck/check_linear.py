@@ -22,14 +22,12 @@ class LinearCheck:
     def __init__(self, row: Row, make: Callable):
         self.row, self.make = row, make
         self.columns, self.gradient_columns = False, None
-        self.cls = None
 
     def new(self, dtype: type = np.float64) -> LinearAdapter:
         """A layer whose parameters have known values, b among them: 0 would hide bugs."""
         layer = LinearAdapter(lambda: self.make(IN, OUT), self.row, self.columns, self.gradient_columns)
         layer.put("W", points(5, IN, OUT).astype(dtype))
         layer.put("b", points(6, OUT).astype(dtype))
-        self.cls = layer.cls
         return layer
 
 
@@ -44,7 +42,7 @@ def check_linear(row: Row, make: Callable) -> None:
     elif "agreement" not in row.columns:  # forward failed, and with it all else
         return
     row.hints["columns"], row.hints["gradient_columns"] = check.columns, check.gradient_columns
-    if not hasattr(check.cls, "update") or is_stub(check.cls.update):
+    if not hasattr(row.cls, "update") or is_stub(row.cls.update):
         row.absent("step", "update is not written yet", mistake="not-updated")
     else:
         with row.stage("step"):
@@ -55,7 +53,7 @@ def check_linear(row: Row, make: Callable) -> None:
 
 def _check_gradients(check: LinearCheck, layer: LinearAdapter, x: np.ndarray, g: np.ndarray) -> None:
     """forward, then all three gradients after it."""
-    row, cls = check.row, check.cls
+    row = check.row
     before_x, before_g = points(3, N, IN), points(4, N, OUT)
     _find_orientation(check, layer, before_x)
     W, b = (layer.get(name).astype(float) for name in "Wb")  # as the layer holds them, in its own precision
@@ -64,7 +62,7 @@ def _check_gradients(check: LinearCheck, layer: LinearAdapter, x: np.ndarray, g:
     step, tolerance = COARSE if coarse else FINE
     case = SimpleNamespace(x=x, g=g, W=W, b=b, n=N, k=OUT)
     _check_value(check, output, case, SINGLE if coarse else tolerance)
-    if not hasattr(cls, "backward"):
+    if not hasattr(layer.cls, "backward"):
         raise NotWritten("backward")
     if not _backward_runs(check, layer, before_x, before_g):
         return

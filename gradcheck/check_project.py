@@ -6,22 +6,13 @@ from types import ModuleType, SimpleNamespace
 
 import numpy as np
 
+from gradcheck import reference
 from gradcheck.check_activation import check_activation
 from gradcheck.check_linear import check_linear
 from gradcheck.check_loss import check_loss
 from gradcheck.check_step import CONFIGS, SETTINGS, STEPS
 from gradcheck.errors import describe
-from gradcheck.reference import (
-    ACTIVATIONS,
-    CLASSES,
-    LOSSES,
-    central_differences,
-    loss_value,
-    one_hot,
-    points,
-    relative_error,
-    sgd,
-)
+from gradcheck.reference import points, relative_error
 from gradcheck.report_rows import Row, first_difference
 
 SIZES = {0: (12, 5), 1: (12, 7, 5), 2: (12, 7, 6, 5)}
@@ -65,7 +56,8 @@ def loss_row(losses: ModuleType, name: str) -> Row:
 
 def network_cases() -> list[tuple[int, str, str]]:
     """(hidden layers, activation, loss): each activation with each loss; without hidden layers there is none."""
-    return [(0, "", loss) for loss in LOSSES] + [*itertools.product((1, 2), ACTIVATIONS, LOSSES)]
+    hidden = itertools.product((1, 2), reference.ACTIVATIONS, reference.LOSSES)
+    return [*((0, "", loss) for loss in reference.LOSSES), *hidden]
 
 
 class NetworkCheck:
@@ -79,7 +71,7 @@ class NetworkCheck:
         if added:
             name = f"12-7-7-5 {activation}, {added[0] if len(added) == 1 else 'all three'}"
         self.row = Row(name, "network.py", strict=True)
-        self.x, self.t = points(13, SAMPLES, self.sizes[0]), one_hot(14, SAMPLES, self.sizes[-1])
+        self.x, self.t = points(13, SAMPLES, self.sizes[0]), reference.one_hot(14, SAMPLES, self.sizes[-1])
         self.masks = np.random.default_rng(15)
         self.state = self.masks.bit_generator.state  # every forward draws the same mask
 
@@ -129,7 +121,7 @@ class NetworkCheck:
             network.params[:] = params
             return self.loss_of(network, self.x, self.t)
 
-        true = central_differences(value, start, 1e-5)
+        true = reference.central_differences(value, start, 1e-5)
         network.params[:] = start
         theirs = self.gradient(network, self.x, self.t)
         self.row.error = relative_error(theirs, true)
@@ -173,8 +165,9 @@ class NetworkCheck:
         """Forward against the formulas of reference.py: the gradient column only says that backward fits it."""
         network, output = self.build(np.float64), self.x
         for layer in network.layers:
-            output = output @ layer.W + layer.b if hasattr(layer, "W") else ACTIVATIONS[self.activation][0](output)
-        theirs, right = self.loss_of(network, self.x, self.t), loss_value(self.loss_name, output, self.t)
+            is_linear = hasattr(layer, "W")
+            output = output @ layer.W + layer.b if is_linear else reference.ACTIVATIONS[self.activation][0](output)
+        theirs, right = self.loss_of(network, self.x, self.t), reference.loss_value(self.loss_name, output, self.t)
         if abs(theirs - right) > 1e-9 * abs(right):
             self.row.wrong("agreement", f"the loss of the network is {theirs:.9g}, by the formulas {right:.9g}")
 
@@ -186,7 +179,7 @@ class NetworkCheck:
                 grads.append(self.gradient(network, self.x, self.t).copy())
                 network.update(SETTINGS | config)
                 after.append(network.params.copy())
-            if relative_error(np.array(after), np.array(sgd(start, grads, config))) > 1e-9:
+            if relative_error(np.array(after), np.array(reference.sgd(start, grads, config))) > 1e-9:
                 self.row.wrong("step", f"{STEPS} steps of SGD with {config} end elsewhere", mistake="step")
 
 
@@ -205,9 +198,9 @@ def project_rows() -> list[Row]:
             row.wrong("import", message, where=where)
             rows.append(row)
     if hasattr(modules, "layers"):
-        rows += [layer_row(modules.layers, name) for name in CLASSES["layers"]]
+        rows += [layer_row(modules.layers, name) for name in reference.CLASSES["layers"]]
     if hasattr(modules, "losses"):
-        rows += [loss_row(modules.losses, name) for name in LOSSES]
+        rows += [loss_row(modules.losses, name) for name in reference.LOSSES]
     if len(vars(modules)) == 3:
         rows += [NetworkCheck(modules, *case).check() for case in network_cases()]
         rows += [NetworkCheck(modules, 2, "Gelu", "SoftmaxCrossEntropyLoss", added).check() for added in ADDED]

@@ -180,9 +180,7 @@ def compare(row: Row, seen: Walk) -> None:
     step, index = int(first[0]), tuple(int(i) for i in first[1:])
     settings = ", ".join(f"{key} {value:g}" for key, value in seen.config.items())
     gradients = ", ".join(f"{grad[index]:g}" for grad in seen.grads[: step + 1])
-    evidence = (
-        f"after step {step + 1}, {name}{list(index)} is {seen.after[step][index]:.6g}, true {true[step][index]:.6g}, "
-        f"with {settings}, first {seen.before[index]:g}, gradients {gradients}"
-    )
+    evidence = f"after step {step + 1}, {name}{list(index)} is {seen.after[step][index]:.6g}, "
+    evidence += f"true {true[step][index]:.6g}, with {settings}, first {seen.before[index]:g}, gradients {gradients}"
     message = f"update of {name} is not v <- momentum v + (grad + decay {name}), {name} <- {name} - rate v"
     row.wrong("step", message, at=at, evidence=evidence)

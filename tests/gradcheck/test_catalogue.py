@@ -173,7 +173,7 @@ def test_another_loss_has_its_own_name(name, key, total):
 def test_other_gelus_have_their_own_name():
     for form in OTHER_FORMS["Gelu.forward"]:
         row, case = Row("Gelu"), layer_case("Gelu.forward")
-        check = Check(row=row, cls=Check, name="Gelu", right=ACTIVATIONS["Gelu"][0], elementwise=True)
+        check = Check(row=row, name="Gelu", right=ACTIVATIONS["Gelu"][0], elementwise=True)
         _check_value(check, form.wrong(case), case, 1e-6)
         assert [finding.mistake for finding in row.findings] == [form.key]
 
