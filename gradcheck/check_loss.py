@@ -9,36 +9,18 @@ from gradcheck.catalogue import Diagnosis, diagnose
 from gradcheck.check_activation import COARSE, FINE, NO_DEFINITION, SINGLE, difference_quotient, expect_slopes
 from gradcheck.check_batches import report_setting
 from gradcheck.check_together import ratio
-from gradcheck.definitions import LOSSES, match_loss
-from gradcheck.errors import describe
-from gradcheck.loss_conventions import (
-    PER_SAMPLE,
-    SHAPES,
-    SPREAD,
-    Reduced,
-    batch,
-    difference,
-    find_form,
-    report_shape,
-    wants_labels,
-)
+from gradcheck.definitions import LOSSES
+from gradcheck.loss_conventions import PER_SAMPLE, SHAPES, SPREAD, Reduced, batch, find_known, find_other
 from gradcheck.mistakes_losses import KNOWN_VARIANTS, SCALES
-from gradcheck.reference import (
-    central_differences,
-    is_coarse,
-    loss_gradient,
-    relative_error,
-    relative_errors,
-    softmax,
-)
-from gradcheck.report_rows import NotWritten, Row, Unusable, first_difference, numbers, pair
+from gradcheck.reference import central_differences, is_coarse, loss_gradient, relative_error, relative_errors, softmax
+from gradcheck.report_rows import NotWritten, Row, first_difference, numbers, pair
 from gradcheck.source import is_stub
 
 TALL = (12, 10)  # more samples than columns
 
 
 class LossCheck(SimpleNamespace):
-    """One loss under test: row, make, name, loss (Reduced), cls, o, t, form (None: it is not the definition).
+    """One loss under test: row, make, name, loss (Reduced), o, t, form (None: it is not the definition).
 
     known: it is one of the assignment's three losses. of_sum: backward is the gradient of the sum over the batch.
     """
@@ -68,13 +50,12 @@ def check_loss(
     usable = False
     with row.stage("agreement"):
         check.loss = Reduced(make, row, bool(columns_elsewhere) and not check.known)
-        check.cls = check.loss.cls
-        find = _find_form if check.known else _find_other_value
+        find = find_known if check.known else find_other
         usable = find(check, columns_elsewhere)
     if not usable:
         return
     with row.stage("gradient"):
-        if not check.loss.gives_both and (not hasattr(check.cls, "backward") or is_stub(check.cls.backward)):
+        if not check.loss.gives_both and (not hasattr(row.cls, "backward") or is_stub(row.cls.backward)):
             raise NotWritten("backward")
         _check_gradient(check)
     if row.error is None:
@@ -99,82 +80,6 @@ def check_loss(
         for argument, other in (settings or {}).items():
             if not (check.coarse or row.has("wrong")):
                 _check_setting(check, argument, other)
-
-
-def _find_form(check: LossCheck, columns_elsewhere: bool | None) -> bool:
-    """What forward of one of the assignment's losses is; whether it is worth while to look at backward."""
-    row, loss, o, t = check.row, check.loss, check.o, check.t
-    try:
-        first = loss.value(o, t)
-    except (NotWritten, Unusable):
-        raise
-    except Exception:
-        if not wants_labels(row, loss, check.name):
-            raise
-        first = loss.value(o, t)
-    if np.isfinite(first) and _keeps_earlier_batches(loss, o, t, first):
-        message = "forward differs from call to call for the same batch: it keeps something from earlier batches"
-        row.wrong("agreement", message, mistake="differs", at="forward")
-        return False
-    check.form = find_form(row, loss, check.name, columns_elsewhere)
-    return True
-
-
-def _find_other_value(check: LossCheck, _) -> bool:
-    """A loss of another name: outputs or probabilities, a number or an array, its definition if it has one."""
-    row, loss, name = check.row, check.loss, check.name
-    definition = LOSSES[name][0].total if name in LOSSES else None
-    right = definition and (lambda o, t: definition(o, t) / len(o))
-    try:
-        first = loss.value(check.o, check.t)
-    except (ValueError, TypeError, IndexError, KeyError, Unusable) as error:
-        if right and not isinstance(error, Unusable) and wants_labels(row, loss, name, right):
-            return _find_other_value(check, None)
-        if name in LOSSES or getattr(error, "more", {}).get("mistake") == "return-missing":
-            raise
-        row.verdict, message = "not checked", describe(error)[0] if not isinstance(error, Unusable) else str(error)
-        row.remark("use", f"no loss of the assignment, and it cannot be checked as one: {message}")
-        return False
-    batches = [batch(name, shape, seed) for seed, shape in ((1, SHAPES[0]), (2, SHAPES[1]))]
-    check.form = match_loss(name, loss.value, batches)
-    if check.form is None:
-        as_probabilities = [(softmax(0.3 * o), t) for o, t in batches]
-        check.form = match_loss(name, loss.value, as_probabilities)
-        if check.form or not np.isfinite(first):
-            (check.o, check.t), check.probabilities = as_probabilities[0], True
-    value = loss.value(check.o, check.t)
-    if not np.isfinite(value):
-        message = f"forward is {first:g} for ordinary outputs and one-hot targets"
-        where = loss.line_that_fails("forward")[0]
-        row.wrong("agreement", message, mistake="not-finite", where=where, at="forward")
-        return False
-    if _keeps_earlier_batches(loss, check.o, check.t, value):
-        row.verdict = "not checked"
-        row.remark("use", "forward differs from call to call for the same batch", mistake="differs")
-        return False
-    if loss.holds:
-        once, twice = (loss.value(*(np.vstack([a] * times) for a in (check.o, check.t))) for times in (1, 2))
-        loss.mean = abs(twice - once) < 1e-6 * abs(once)
-        report_shape(row, loss)
-        check.form = match_loss(name, loss.value, [(check.o, check.t)])
-    if right is not None and check.form is None:
-        evidence = difference(loss, right, (check.o, check.t))
-        row.remark("agreement", f"forward is not {name} as it is defined", at="forward", evidence=evidence)
-    elif right is not None and check.form.words:
-        row.remark("agreement", check.form.words, mistake=check.form.key, at="forward")
-    return True
-
-
-def _keeps_earlier_batches(loss: Reduced, o: np.ndarray, t: np.ndarray, first: float) -> bool:
-    """Whether forward of a batch is another number after a forward of another batch."""
-    fresh = Reduced(loss.make, Row("trial"), loss.columns)
-    fresh.labels, fresh.mean = loss.labels, loss.mean
-    try:
-        if abs(loss.value(0.5 * o, t) - fresh.value(0.5 * o, t)) > 1e-9 * abs(first):
-            return True
-        return abs(loss.value(o, t) - first) > 1e-9 * abs(first)
-    except Unusable:
-        return False
 
 
 def _check_gradient(check: LossCheck) -> None:

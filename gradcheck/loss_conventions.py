@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from types import SimpleNamespace
 
 import numpy as np
 
-from gradcheck.definitions import Form
-from gradcheck.errors import plain
+from gradcheck.definitions import LOSSES, Form, match_loss
+from gradcheck.errors import describe, plain
 from gradcheck.mistakes_losses import KNOWN_VARIANTS, OTHER_LOSSES, SCALES
 from gradcheck.reference import is_coarse, loss_value, one_hot, points, relative_error, softmax
 from gradcheck.report_rows import NotWritten, Row, Unusable, numbers, pair
@@ -75,6 +76,82 @@ class Reduced(Wrapped):
             raise Unusable(message, at="forward")
         self.shape, self.holds = self.shape or result.shape, kinds[result.size]
         return float(result.sum() / (len(o) if self.mean else 1))
+
+
+def find_known(check: SimpleNamespace, columns_elsewhere: bool | None) -> bool:
+    """What forward of one of the assignment's losses is; whether it is worth while to look at backward."""
+    row, loss, o, t = check.row, check.loss, check.o, check.t
+    try:
+        first = loss.value(o, t)
+    except (NotWritten, Unusable):
+        raise
+    except Exception:
+        if not wants_labels(row, loss, check.name):
+            raise
+        first = loss.value(o, t)
+    if np.isfinite(first) and _keeps_earlier_batches(loss, o, t, first):
+        message = "forward differs from call to call for the same batch: it keeps something from earlier batches"
+        row.wrong("agreement", message, mistake="differs", at="forward")
+        return False
+    check.form = find_form(row, loss, check.name, columns_elsewhere)
+    return True
+
+
+def find_other(check: SimpleNamespace, _) -> bool:
+    """A loss of another name: outputs or probabilities, a number or an array, its definition if it has one."""
+    row, loss, name = check.row, check.loss, check.name
+    definition = LOSSES[name][0].total if name in LOSSES else None
+    right = definition and (lambda o, t: definition(o, t) / len(o))
+    try:
+        first = loss.value(check.o, check.t)
+    except (ValueError, TypeError, IndexError, KeyError, Unusable) as error:
+        if right and not isinstance(error, Unusable) and wants_labels(row, loss, name, right):
+            return find_other(check, None)
+        if name in LOSSES or getattr(error, "more", {}).get("mistake") == "return-missing":
+            raise
+        row.verdict, message = "not checked", describe(error)[0] if not isinstance(error, Unusable) else str(error)
+        row.remark("use", f"no loss of the assignment, and it cannot be checked as one: {message}")
+        return False
+    batches = [batch(name, shape, seed) for seed, shape in ((1, SHAPES[0]), (2, SHAPES[1]))]
+    check.form = match_loss(name, loss.value, batches)
+    if check.form is None:
+        as_probabilities = [(softmax(0.3 * o), t) for o, t in batches]
+        check.form = match_loss(name, loss.value, as_probabilities)
+        if check.form or not np.isfinite(first):
+            (check.o, check.t), check.probabilities = as_probabilities[0], True
+    value = loss.value(check.o, check.t)
+    if not np.isfinite(value):
+        message = f"forward is {first:g} for ordinary outputs and one-hot targets"
+        where = loss.line_that_fails("forward")[0]
+        row.wrong("agreement", message, mistake="not-finite", where=where, at="forward")
+        return False
+    if _keeps_earlier_batches(loss, check.o, check.t, value):
+        row.verdict = "not checked"
+        row.remark("use", "forward differs from call to call for the same batch", mistake="differs")
+        return False
+    if loss.holds:
+        once, twice = (loss.value(*(np.vstack([a] * times) for a in (check.o, check.t))) for times in (1, 2))
+        loss.mean = abs(twice - once) < 1e-6 * abs(once)
+        report_shape(row, loss)
+        check.form = match_loss(name, loss.value, [(check.o, check.t)])
+    if right is not None and check.form is None:
+        evidence = difference(loss, right, (check.o, check.t))
+        row.remark("agreement", f"forward is not {name} as it is defined", at="forward", evidence=evidence)
+    elif right is not None and check.form.words:
+        row.remark("agreement", check.form.words, mistake=check.form.key, at="forward")
+    return True
+
+
+def _keeps_earlier_batches(loss: Reduced, o: np.ndarray, t: np.ndarray, first: float) -> bool:
+    """Whether forward of a batch is another number after a forward of another batch."""
+    fresh = Reduced(loss.make, Row("trial"), loss.columns)
+    fresh.labels, fresh.mean = loss.labels, loss.mean
+    try:
+        if abs(loss.value(0.5 * o, t) - fresh.value(0.5 * o, t)) > 1e-9 * abs(first):
+            return True
+        return abs(loss.value(o, t) - first) > 1e-9 * abs(first)
+    except Unusable:
+        return False
 
 
 def find_form(row: Row, loss: Reduced, name: str, columns_elsewhere: bool | None) -> Form | None:
