@@ -176,7 +176,7 @@ def _check_value(check: Check, output: np.ndarray, case, tolerance: float) -> bo
             return False
         value = SimpleNamespace(**{**vars(case), "true": expected})
         found = diagnose(f"{name}.forward", output, value, tolerance)
-        case.scale, case.cubic = getattr(value, "scale", SCALE), getattr(value, "cubic", CUBIC)
+        case.scale, case.cubic = value.scale, value.cubic
         _report(check, "forward", found, output, value, tolerance)
         return False
     known = definitions.layer_convention(name, case.x, output)
