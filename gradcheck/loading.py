@@ -20,7 +20,7 @@ import re
 import signal
 import sys
 import tokenize
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import NamedTuple
@@ -71,16 +71,12 @@ class StandIn:
     __rmatmul__ = __pow__ = __neg__ = __lt__ = __gt__ = __array_ufunc__ = __enter__ = _refuse
 
 
-class PutBack:
+class PutBack(ExitStack):
     """Names that NumPy or Python 3 has removed, put back until the end of the `with`."""
 
-    def __enter__(self):
-        self.undo, self.messages = [], []
-        return self
-
-    def __exit__(self, *_):
-        for undo in self.undo:
-            undo()
+    def __init__(self):
+        super().__init__()
+        self.messages = []
 
     def add(self, error: BaseException) -> bool:
         """Put back the name that this error misses; False if it is not one of those or has been put back already."""
@@ -90,13 +86,13 @@ class PutBack:
         self.messages.append(fix[0])
         if isinstance(error, ImportError):
             sys.modules[error.name] = importlib.import_module(fix[1])
-            self.undo.append(lambda: sys.modules.pop(error.name, None))
+            self.callback(sys.modules.pop, error.name, None)
         else:
             owner, name = builtins, error.name
             if isinstance(error, AttributeError):
                 owner, name = np, errors.removed_attribute(error)
             setattr(owner, name, eval(fix[1], {"np": np, "functools": functools}))
-            self.undo.append(lambda: delattr(owner, name))
+            self.callback(delattr, owner, name)
         return True
 
 
