@@ -179,7 +179,7 @@ class NetworkCheck:
                 grads.append(self.gradient(network, self.x, self.t).copy())
                 network.update(SETTINGS | config)
                 after.append(network.params.copy())
-            if relative_error(np.array(after), np.array(reference.sgd(start, grads, config))) > 1e-9:
+            if relative_error(np.array(after), reference.sgd(start, grads, config)) > 1e-9:
                 self.row.wrong("step", f"{STEPS} steps of SGD with {config} end elsewhere", mistake="step")
 
 

@@ -94,15 +94,6 @@ class Walk(NamedTuple):
         return relative_error(self.after, true) <= self.tolerance
 
 
-def walk(one: Callable, start: np.ndarray, grads: list[np.ndarray], config: dict) -> np.ndarray:
-    """The parameters after each step of a wrong kind, stacked."""
-    p, v, after = np.array(start, float), np.zeros_like(start, dtype=float), []
-    for grad in grads:
-        p, v = one(p, v, grad, config["learning_rate"], config["weight_decay"], config["momentum"])
-        after.append(p)
-    return np.array(after)
-
-
 def check_step(row: Row, start: Callable, gradients: Callable) -> None:
     """start() -> a layer to look into with get; gradients(layer, step) runs a batch and returns its grads by name.
 
@@ -155,14 +146,14 @@ def _check_two(row: Row, start: Callable, gradients: Callable, config: dict, aft
 
 def compare(row: Row, seen: Walk) -> None:
     """What a parameter did against the right steps; a wrong step is named if its numbers are the submission's."""
-    true, name = np.array(sgd(seen.before, seen.grads, seen.config)), seen.name
+    true, name = sgd(seen.before, seen.grads, seen.config), seen.name
     at = f"update {name}"
     if seen.fits(true):
         return
     # One mistake, or one beside a term that is missing.
     without = ((), ("momentum",), ("weight_decay",), ("momentum", "weight_decay"))
     for left_out, wrong in itertools.product(without, WRONG_STEPS):
-        if not seen.fits(walk(wrong.one, seen.before, seen.grads, seen.config | dict.fromkeys(left_out, 0.0))):
+        if not seen.fits(sgd(seen.before, seen.grads, seen.config | dict.fromkeys(left_out, 0.0), wrong.one)):
             continue
         where = last_line(row.cls, "update") if wrong.key == "not-updated" else None
         missing = f", and there is no {' and no '.join(left_out).replace('_', ' ')}" if left_out else ""

@@ -104,14 +104,19 @@ def loss_gradient(name: str, o: np.ndarray, t: np.ndarray, margin: float = 5.0) 
 LOSSES = CLASSES["loss"]
 
 
-def sgd(start: np.ndarray, grads: list[np.ndarray], config: dict) -> list[np.ndarray]:
-    """The parameters after each of len(grads) steps of SGD with momentum and weight decay, from rest."""
-    p, v, after = np.array(start, float), 0.0, []
+def sgd_step(p, v, g, lr, wd, m):
+    """(p, v) after a step of SGD with learning rate lr, weight decay wd and momentum coefficient m."""
+    v = m * v + (g + wd * p)
+    return p - lr * v, v
+
+
+def sgd(start: np.ndarray, grads: list[np.ndarray], config: dict, step: Callable = sgd_step) -> np.ndarray:
+    """The parameters after each of len(grads) steps of SGD, from rest, stacked. step: another rule for one step."""
+    p, v, after = np.array(start, float), np.zeros_like(start, dtype=float), []
     for grad in grads:
-        v = config["momentum"] * v + (grad + config["weight_decay"] * p)
-        p = p - config["learning_rate"] * v
+        p, v = step(p, v, grad, config["learning_rate"], config["weight_decay"], config["momentum"])
         after.append(p)
-    return after
+    return np.array(after)
 
 
 def central_differences(function: Callable[[np.ndarray], float], point: np.ndarray, step: float) -> np.ndarray:
