@@ -86,14 +86,14 @@ def find_known(check: SimpleNamespace, columns_elsewhere: bool | None) -> bool:
     except (NotWritten, Unusable):
         raise
     except Exception:
-        if not wants_labels(row, loss, check.name):
+        if not wants_labels(loss, check.name):
             raise
         first = loss.value(o, t)
     if np.isfinite(first) and _keeps_earlier_batches(loss, o, t, first):
         message = "forward differs from call to call for the same batch: it keeps something from earlier batches"
         row.wrong("agreement", message, mistake="differs", at="forward")
         return False
-    check.form = find_form(row, loss, check.name, columns_elsewhere)
+    check.form = find_form(loss, check.name, columns_elsewhere)
     return True
 
 
@@ -105,7 +105,7 @@ def find_other(check: SimpleNamespace, _) -> bool:
     try:
         first = loss.value(check.o, check.t)
     except (ValueError, TypeError, IndexError, KeyError, Unusable) as error:
-        if right and not isinstance(error, Unusable) and wants_labels(row, loss, name, right):
+        if right and not isinstance(error, Unusable) and wants_labels(loss, name, right):
             return find_other(check, None)
         if name in LOSSES or getattr(error, "more", {}).get("mistake") == "return-missing":
             raise
@@ -132,7 +132,7 @@ def find_other(check: SimpleNamespace, _) -> bool:
     if loss.holds:
         once, twice = (loss.value(*(np.vstack([a] * times) for a in (check.o, check.t))) for times in (1, 2))
         loss.mean = abs(twice - once) < 1e-6 * abs(once)
-        report_shape(row, loss)
+        report_shape(loss)
         check.form = match_loss(name, loss.value, [(check.o, check.t)])
     if right is not None and check.form is None:
         evidence = difference(loss, right, (check.o, check.t))
@@ -154,7 +154,7 @@ def _keeps_earlier_batches(loss: Reduced, o: np.ndarray, t: np.ndarray, first: f
         return False
 
 
-def find_form(row: Row, loss: Reduced, name: str, columns_elsewhere: bool | None) -> Form | None:
+def find_form(loss: Reduced, name: str, columns_elsewhere: bool | None) -> Form | None:
     """Compare forward with the definition under every known factor. None: it is no such thing.
 
     A loss in rows over the number of columns and one in columns over the batch are one formula, so the orientation of
@@ -172,24 +172,24 @@ def find_form(row: Row, loss: Reduced, name: str, columns_elsewhere: bool | None
         if form is None:
             continue
         if columns == orientations[0] or form.convention:
-            return _accept(row, loss, name, form)
+            return _accept(loss, name, form)
         turned = form  # right for no network: a softmax over the wrong axis looks like this too
     loss.columns = orientations[0]
-    if turned is not None and not _is_another(row, loss, name):
+    if turned is not None and not _is_another(loss, name):
         loss.columns = orientations[1]
-        return _accept(row, loss, name, turned)
+        return _accept(loss, name, turned)
     if turned is not None:
         return None
-    if not loss.labels and wants_labels(row, loss, name):
-        return find_form(row, loss, name, columns_elsewhere)
+    if not loss.labels and wants_labels(loss, name):
+        return find_form(loss, name, columns_elsewhere)
     if trouble is not None:
         raise trouble
-    if not _is_another(row, loss, name):
-        _report_value(row, loss, name)
+    if not _is_another(loss, name):
+        _report_value(loss, name)
     return None
 
 
-def wants_labels(row: Row, loss: Reduced, name: str, right: Callable | None = None) -> bool:
+def wants_labels(loss: Reduced, name: str, right: Callable | None = None) -> bool:
     """Whether forward is the loss, mean or sum, when it gets class numbers for the one-hot target: a fault.
 
     From then on it gets them, so that this fault hides no other.
@@ -203,7 +203,7 @@ def wants_labels(row: Row, loss: Reduced, name: str, right: Callable | None = No
     if not np.isclose([value, value / len(o)], true, rtol=1e-4).any():
         return False
     message = "the target is taken as class numbers: the assignment gives one-hot rows (target.argmax(1) turns them)"
-    row.wrong("agreement", message, mistake="labels", at="forward")
+    loss.row.wrong("agreement", message, mistake="labels", at="forward")
     loss.labels = True
     return True
 
@@ -276,34 +276,34 @@ def _find_margin(loss: Reduced, digits: int) -> tuple[float, float]:
 ABOUT_THE_MEAN = ("sum", "sum-no-half", "mean-of-all", "over-n-twice", "over-k", "fixed-batch")
 
 
-def _accept(row: Row, loss: Reduced, name: str, form: Form) -> Form:
+def _accept(loss: Reduced, name: str, form: Form) -> Form:
     if loss.columns:
-        row.remark("agreement", "other convention: samples in columns, not in rows", mistake="columns")
-    report_shape(row, loss)
+        loss.row.remark("agreement", "other convention: samples in columns, not in rows", mistake="columns")
+    report_shape(loss)
     if form.epsilon:
         added = f"{form.epsilon:g} is added in the logarithm"
         message = f"{added}: a large loss is cut off; log-sum-exp needs no such number"
-        row.remark("agreement", message, mistake="epsilon", at="forward")
+        loss.row.remark("agreement", message, mistake="epsilon", at="forward")
     if name == "HingeLoss":
-        _report_margin(row, form)
+        _report_margin(loss.row, form)
     if form.key == "mean":
         return form
     column = "mean" if form.key in ABOUT_THE_MEAN else "agreement"
     if form.convention:
-        row.remark(column, f"other convention: {form.words}", mistake=form.key, at="forward")
+        loss.row.remark(column, f"other convention: {form.words}", mistake=form.key, at="forward")
     else:
-        row.wrong(column, f"forward is wrong: {form.words}", mistake=form.key, at="forward")
+        loss.row.wrong(column, f"forward is wrong: {form.words}", mistake=form.key, at="forward")
     return form
 
 
-def report_shape(row: Row, loss: Reduced) -> None:
+def report_shape(loss: Reduced) -> None:
     """forward returns an array: one loss per sample is a convention, all else lacks a sum."""
-    if loss.holds in MISSING_SUM:
-        message = f"forward returns shape {loss.shape}, {MISSING_SUM[loss.holds]}"
-        row.wrong("agreement", message, mistake="missing-sum", at="forward")
-    elif loss.holds == PER_SAMPLE and not loss.mean:
-        message = f"forward returns shape {loss.shape}, the losses of the samples, each divided by N already: sum them"
-        row.wrong("agreement", message, mistake="missing-sum", at="forward")
+    lacks = MISSING_SUM.get(loss.holds)
+    if loss.holds == PER_SAMPLE and not loss.mean:
+        lacks = "the losses of the samples, each divided by N already: sum them"
+    if lacks:
+        message = f"forward returns shape {loss.shape}, {lacks}"
+        loss.row.wrong("agreement", message, mistake="missing-sum", at="forward")
 
 
 def _report_margin(row: Row, form: Form) -> None:
@@ -320,7 +320,7 @@ def _report_margin(row: Row, form: Form) -> None:
         row.wrong("agreement", f"forward is {form.extra:g} per sample too large{why}", mistake=key, at="forward")
 
 
-def _is_another(row: Row, loss: Reduced, name: str) -> bool:
+def _is_another(loss: Reduced, name: str) -> bool:
     """forward is the definition under no known factor: is it another formula with a name?"""
     batches = [batch(name, shape, seed) for seed, shape in ((1, SHAPES[0]), (2, SHAPES[1]))]
     theirs = np.array([loss.value(*given) for given in batches])
@@ -330,16 +330,16 @@ def _is_another(row: Row, loss: Reduced, name: str) -> bool:
             true = np.array([total(*given, margin) for given in batches])
             for over in (sizes, 1.0, 2.0 * sizes, SHAPES[0][1] * sizes):
                 if relative_error(theirs, true / over) < 1e-6:
-                    report_shape(row, loss)
+                    report_shape(loss)
                     if key in KNOWN_VARIANTS:
-                        row.remark("agreement", f"other convention: forward is {words}", mistake=key, at="forward")
+                        loss.row.remark("agreement", f"other convention: forward is {words}", mistake=key, at="forward")
                     else:
-                        row.wrong("agreement", f"forward is wrong: it is {words}", mistake=key, at="forward")
+                        loss.row.wrong("agreement", f"forward is wrong: it is {words}", mistake=key, at="forward")
                     return True
     return False
 
 
-def _report_value(row: Row, loss: Reduced, name: str) -> None:
+def _report_value(loss: Reduced, name: str) -> None:
     """forward is no formula with a name: the first sample that shows it, or the batch."""
     message = "forward is not the loss of the assignment, nor that under a known convention"
     o, t = batch(name, SHAPES[0])
@@ -347,7 +347,7 @@ def _report_value(row: Row, loss: Reduced, name: str) -> None:
     if value == round(value) and 0 <= loss_value(name, o, t) - value < 2:
         message = "forward is rounded to an integer: / where // or int(...) stands"
     evidence = difference(loss, lambda o, t: loss_value(name, o, t), (o, t))
-    row.wrong("agreement", message, at="forward", evidence=evidence)
+    loss.row.wrong("agreement", message, at="forward", evidence=evidence)
 
 
 def difference(loss: Reduced, right, given: tuple[np.ndarray, np.ndarray]) -> str:

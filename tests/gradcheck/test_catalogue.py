@@ -148,7 +148,7 @@ def form_of(name: str, forward) -> list[str]:
     """The names that a loss with this forward gets."""
     row = Row(name)
     subject = SimpleNamespace(forward=lambda input, target: forward(input, target))
-    find_form(row, Reduced(lambda: subject, row), name, False)
+    find_form(Reduced(lambda: subject, row), name, False)
     return [finding.mistake for finding in row.findings]
 
 
