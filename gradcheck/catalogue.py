@@ -40,15 +40,13 @@ FACTORS = (
 
 # Those that come on top of another mistake.
 ON_TOP = ("opposite-sign", "times-n", "over-n", "factor-two", "factor-half")
+FIXED = "it is divided by {}, a fixed number, where the batch size belongs"
 FACTORS += tuple(
-    (
-        "fixed-batch",
-        lambda c, size=size: c.n / size,
-        f"it is divided by {size}, a fixed number, where the batch size belongs",
-    )
+    ("fixed-batch", lambda c, size=size: c.n / size, FIXED.format(size))
     for size in (100, 128, 64, 32, 50, 256, 200, 1000)
 )
 
+CLIPPED = "grad_output is clipped to ±{:g} first"
 # Any gradient: what no factor explains.
 ANY = (
     Mistake("zero", "it is all zeros", lambda c: np.zeros_like(c.true)),
@@ -59,9 +57,8 @@ ANY = (
     Mistake("grad-left-out", "grad_output is left out of the chain rule", lambda c: c.true / c.g),
     Mistake("batch-sum", "it is summed over the batch: a row for each sample is needed", lambda c: c.true.sum(axis=0)),
     *(
-        Mistake("grad-clipped", f"grad_output is clipped to ±{limit:g} first", clipped)
+        Mistake("grad-clipped", CLIPPED.format(limit), lambda c, limit=limit: c.of_grad(np.clip(c.g, -limit, limit)))
         for limit in (1.0, 0.5, 2.0, 0.1, 3.0)
-        for clipped in [lambda c, limit=limit: c.of_grad(np.clip(c.g, -limit, limit))]
     ),
     Mistake("truncated", "the input is kept as integers: digits are lost", lambda c: c.of_input(np.trunc(c.x))),
     Mistake("passed-on", "backward hands on grad_output as it came", lambda c: c.g),
@@ -82,13 +79,9 @@ def named(theirs: np.ndarray, mistakes: list[Mistake], case, tolerance: float) -
 
 
 def agree(theirs: np.ndarray, wrong: np.ndarray, tolerance: float) -> bool:
-    if theirs.size != wrong.size or _squeezed(theirs) != _squeezed(wrong):
-        return False
-    return relative_error(theirs.reshape(wrong.shape), wrong) < tolerance
-
-
-def _squeezed(array: np.ndarray) -> tuple[int, ...]:
-    return tuple(size for size in array.shape if size != 1)
+    """Whether two values are the same but for axes of length 1."""
+    fits = np.squeeze(theirs).shape == np.squeeze(wrong).shape
+    return fits and relative_error(theirs.reshape(wrong.shape), wrong) < tolerance
 
 
 def diagnose(value: str, theirs: np.ndarray, case, tolerance: float) -> Diagnosis | None:
@@ -115,9 +108,7 @@ def diagnose(value: str, theirs: np.ndarray, case, tolerance: float) -> Diagnosi
         each = f"each sample's is clipped to ±{limit * case.n:g}" if hasattr(case, "o") else ""
         return Diagnosis("result-clipped", each or f"it is clipped to ±{limit:g}")
     constants = wrong_constants(value, theirs, case) if value.startswith("Gelu.") else None
-    return Diagnosis("gelu-constants", constants) if constants else _constant(theirs, case, tolerance)
-
-
-def _constant(theirs: np.ndarray, case, tolerance: float) -> Diagnosis | None:
+    if constants:
+        return Diagnosis("gelu-constants", constants)
     factor = ratio(theirs, case.true, tolerance)
     return Diagnosis("constant-factor", f"it is {factor:.6g} times the right one") if factor else None

@@ -24,7 +24,6 @@ from gradcheck.reference import (
     relative_errors,
 )
 from gradcheck.report_rows import NotWritten, Row, Unusable, first_difference, numbers, pair
-from gradcheck.source import line_of
 from gradcheck.wrapped import Wrapped
 
 EDGES = np.array([[-1000.0, 1000.0, -100.0, 5.0], [100.0, -1000.0, 30.0, -5.0], [-30.0, 0.0, 1000.0, 1.0]])  # (3, IN)
@@ -45,7 +44,7 @@ def expect_slopes(true: np.ndarray) -> None:
 
 
 class Check(SimpleNamespace):
-    """One class under test: row, name, make, layer (Wrapped), cls, right (its definition or None), coarse."""
+    """One class under test: row, name, make, layer (Wrapped), right (its definition or None), coarse."""
 
 
 def check_activation(row: Row, make: Callable, name: str, settings: dict | None = None) -> None:
@@ -57,7 +56,6 @@ def check_activation(row: Row, make: Callable, name: str, settings: dict | None 
     check = Check(row=row, name=name, make=make, right=right, elementwise=name != "Softmax")
     with row.stage("gradient"):
         check.layer = Wrapped(make, row)
-        check.cls = check.layer.cls
         _check_gradient(check)
     if row.error is None:
         return
@@ -78,27 +76,25 @@ def _check_settings(check: Check, settings: dict[str, Callable], x: np.ndarray, 
     for argument, make in settings.items():
         if not (check.coarse or check.row.has("wrong")):
             layer = Wrapped(make, check.row)
-            true = central_differences(lambda at, layer=layer: float((layer.array("forward", at) * g).sum()), x, 1e-5)
+            true = central_differences(layer.total(g), x, 1e-5)
             output, theirs = layer.array("forward", x), layer.array("backward", g)
             same = np.array_equal(output, default)
-            report_setting(check.row, check.cls, argument, same, relative_error(theirs, true) < 1e-4)
+            report_setting(check.row, argument, same, relative_error(theirs, true) < 1e-4)
 
 
 def _check_gradient(check: Check) -> None:
-    row, layer, cls = check.row, check.layer, check.cls
+    row, layer = check.row, check.layer
     x, before_x = (points(seed, N, IN, spread=SPREAD) for seed in (1, 3))
     g, before_g = points(2, N, IN), points(4, N, IN)
     output = layer.array("forward", x)
     if output.shape != x.shape:
         message = f"forward returns shape {output.shape} for {x.shape}"
-        row.wrong("agreement", message, where=line_of(cls, "forward"))
+        row.wrong("agreement", message, at="forward")
         return
-    if not hasattr(cls, "backward"):
+    if not hasattr(layer.cls, "backward"):
         raise NotWritten("backward")
 
-    def total(at: np.ndarray) -> float:
-        return float((layer.array("forward", at) * g).sum())
-
+    total = layer.total(g)
     check.coarse = is_coarse(total, x)
     step, tolerance = COARSE if check.coarse else FINE
     case = SimpleNamespace(x=x, g=g, n=N, k=IN, scale=SCALE, cubic=CUBIC, true=central_differences(total, x, step))
@@ -135,7 +131,7 @@ def _is_forwards_fault(check: Check, output: np.ndarray, theirs: np.ndarray, cas
             evidence = first_difference("forward", output, check.right(x), lambda i: f"x = {x[i]:g}", tolerance)
             row.findings[:] = [finding for finding in row.findings if finding.mistake != "other-formula"]
             message = f"forward is not {check.name}: backward is the derivative of {check.name}, not of forward"
-            row.wrong("agreement", message, where=line_of(check.cls, "forward"), evidence=evidence)
+            row.wrong("agreement", message, at="forward", evidence=evidence)
     # y (1 - y) of a y that forward got wrong
     elif check.name != "Sigmoid" or relative_error(theirs, case.g * output * (1 - output)) > tolerance:
         return False
@@ -173,7 +169,6 @@ def _check_value(check: Check, output: np.ndarray, case, tolerance: float) -> bo
     if relative_error(output, expected) <= (tolerance if name in ACTIVATIONS else max(tolerance, definitions.PRINTED)):
         row.ok("agreement")
         return True
-    where = line_of(check.cls, "forward")
     if name in ACTIVATIONS:
         other = named(output, OTHER_FORMS.get(f"{name}.forward", []), case, tolerance)
         if other:
@@ -181,21 +176,21 @@ def _check_value(check: Check, output: np.ndarray, case, tolerance: float) -> bo
             return False
         value = SimpleNamespace(**{**vars(case), "true": expected})
         found = diagnose(f"{name}.forward", output, value, tolerance)
-        case.scale, case.cubic = getattr(value, "scale", SCALE), getattr(value, "cubic", CUBIC)
+        case.scale, case.cubic = value.scale, value.cubic
         _report(check, "forward", found, output, value, tolerance)
         return False
     known = definitions.layer_convention(name, case.x, output)
     if not np.isfinite(output).all():
         message = f"forward is {output[~np.isfinite(output)][0]} at ordinary inputs"
-        row.wrong("agreement", message, mistake="not-finite", where=where)
+        row.wrong("agreement", message, mistake="not-finite", at="forward")
     elif known:
         kind = "wrong" if known[0] == "wrong-axis" else "remark"
-        row.add(kind, "agreement", known[1], mistake=known[0], where=where)
+        row.add(kind, "agreement", known[1], mistake=known[0], at="forward")
     else:
         at = tuple(np.argwhere(np.abs(output - expected) > 1e-6 * np.abs(expected))[0])
         inputs = f"x = {case.x[at]:g}" if check.elementwise else f"x = {numbers(case.x[at[0]])}"
         message = f"forward is not {name}: {pair(output[at], expected[at])}, at {inputs}"
-        row.remark("agreement", message, mistake="other-formula", where=where)
+        row.remark("agreement", message, mistake="other-formula", at="forward")
     return False
 
 
@@ -207,12 +202,11 @@ def _report(check: Check, method: str, found, theirs, case, tolerance: float) ->
     what, column = ("forward", "agreement") if method == "forward" else ("grad_input", "gradient")
     evidence = first_difference(what, theirs, case.true, inputs, tolerance)
     error, constants = relative_error(theirs, case.true), (None, "gelu-constants", "constant-factor")
-    where = line_of(check.cls, method)
     if error < ROUNDED and check.name == "Gelu" and getattr(found, "key", None) in constants:
         message = f"{method} is right to {int(-math.log10(error))} digits: its constants are rounded"
-        check.row.remark(column, message, mistake="rounded", where=where, evidence=evidence)
+        check.row.remark(column, message, mistake="rounded", at=method, evidence=evidence)
         return
-    check.row.report(column, method, found, where, evidence)
+    check.row.report(column, method, found, method, evidence)
 
 
 def difference_quotient(total: Callable, x: np.ndarray, theirs: np.ndarray, true: np.ndarray) -> Diagnosis | None:
@@ -236,26 +230,18 @@ def difference_quotient(total: Callable, x: np.ndarray, theirs: np.ndarray, true
 def _check_next_batch(check: Check, batches: list, backwards: list, tolerance: float) -> None:
     """The gradient is right: is it, with the first batch of a new layer, a smaller one, and beside another layer?"""
 
-    def run(layer: Wrapped, given: tuple, forward: bool = True) -> list[np.ndarray]:
-        output = [layer.array("forward", given[0])] if forward else []
-        return [layer.array("backward", given[1]), *output]
-
-    new = lambda: Wrapped(check.make, check.row)  # noqa: E731
-
     def slope(x: np.ndarray, g: np.ndarray) -> np.ndarray:
-        layer = new()
-        if check.coarse and check.right is None:  # nothing better to compare with than a new layer's
-            return run(layer, (x, g))[0]
-        if check.coarse:
+        if check.coarse and check.right is not None:
             return _definition_gradient(check)(x, g)
-        return central_differences(lambda at: float((layer.array("forward", at) * g).sum()), x, 1e-5)
+        layer = Wrapped(check.make, check.row)
+        if check.coarse:  # nothing better to compare with than a new layer's
+            layer.array("forward", x)
+            return layer.array("backward", g)
+        return central_differences(layer.total(g), x, 1e-5)
 
     small = [tuple(array[2 : 2 + n] for array in batches[1]) for n in ((2, 1) if check.right else (2,))]
     true = [*backwards, *([slope(*batch)] for batch in small)]
-    check_other_batches(check.row, new, run, [*batches, *small], true, tolerance)
-
-
-CLIPPED = "grad_output is clipped in backward: a large one gives too small a gradient"
+    check_other_batches(check.row, lambda: Wrapped(check.make, check.row), [*batches, *small], true, tolerance)
 
 
 def _check_far(check: Check) -> None:
@@ -266,13 +252,13 @@ def _check_far(check: Check) -> None:
         layer.array("forward", points(1, N, IN))
         backwards.append(layer.array("backward", scale * g) / scale)
     if relative_error(*backwards) > 1e-3:
-        row.unsafe("finite", CLIPPED, mistake="grad-clipped", where=line_of(check.cls, "backward"))
+        message = "grad_output is clipped in backward: a large one gives too small a gradient"
+        row.unsafe("finite", message, mistake="grad-clipped", at="backward")
     for far in (8.0, 50.0, 1000.0):
         x = far * np.resize([1.0, -1.0, 0.8, -0.8, -0.6, 0.6, 0.9], (N, IN))
-        total = lambda at: float((layer.array("forward", at) * g).sum())  # noqa: E731
-        size = abs(total(x))
+        size = abs(layer.total(g)(x))
         theirs = layer.array("backward", g)
-        true = [] if check.coarse else [central_differences(total, x, 1e-5)]
+        true = [] if check.coarse else [central_differences(layer.total(g), x, 1e-5)]
         true += [] if check.right is None else [_definition_gradient(check)(x, g)]
         # inf - inf is no slope; what is not finite is the business of _check_finite.
         wrong = np.isfinite(theirs) & (len(true) > 0)
@@ -283,7 +269,7 @@ def _check_far(check: Check) -> None:
             evidence = f"grad_input is {pair(theirs[at], true[-1][at])}, at x = {x[at]:g}, grad_output = {g[at]:g}"
             row.error = max(row.error, relative_error(theirs[at], true[-1][at]))
             message = f"backward is wrong at large inputs, such as {x[at]:g}"
-            row.wrong("gradient", message, mistake="far", where=line_of(check.cls, "backward"), evidence=evidence)
+            row.wrong("gradient", message, mistake="far", at="backward", evidence=evidence)
             return
 
 
@@ -333,7 +319,7 @@ def _check_finite(check: Check, layer: Wrapped) -> None:
                 at = tuple(np.argwhere(~np.isclose(output, expected, 1e-4))[0])
                 found = f"{pair(output[at], expected[at])}, at x = {EDGES[at]:g}"
                 message = f"forward is finite but wrong at large inputs: {found}"
-                row.unsafe("finite", message, where=line_of(check.cls, "forward"))
+                row.unsafe("finite", message, at="forward")
                 return
 
 
@@ -350,42 +336,32 @@ def _report_infinite(check: Check, layer: Wrapped, method: str, values: np.ndarr
     cause = next((words for key, words in CAUSES.items() if key in text), None)
     message = f"{method} is {values[at]} at x = {EDGES[at]:g}: " + "; ".join(filter(None, (cause, STABLE.get(name))))
     mistake = f"overflow-{name.lower()}" if name in STABLE else "not-finite"
-    where = where or line_of(check.cls, method)
-    check.row.add(kind, "finite", message.removesuffix(": "), mistake=mistake, where=where)
+    check.row.add(kind, "finite", message.removesuffix(": "), mistake=mistake, where=where, at=method)
 
 
 def check_float32(row: Row, layer: Wrapped, x: np.ndarray, g: np.ndarray) -> None:
     """float32 in -> float32 out, forward and backward."""
     output = layer.array("forward", x.astype(np.float32))
     grad = layer.array("backward", g.astype(np.float32))
-    wide = [method for method, array in (("forward", output), ("backward", grad)) if is_wide(array)]
+    wide = [method for method, array in (("forward", output), ("backward", grad)) if array.dtype != np.float32]
     if wide:
-        row.note(
-            "float32", WIDE.format(" and ".join(wide), "turn" if len(wide) > 1 else "turns"), mistake="float32-lost"
-        )
-
-
-WIDE = (
-    "{} {} float32 into float64: np.sqrt(2) does this, an array of integers too (np.where(x > 0, 1, 0)); "
-    "a mask of bool does not"
-)
-
-
-def is_wide(array: np.ndarray) -> bool:
-    return array.dtype != np.float32
+        message = f"{' and '.join(wide)} {'turn' if len(wide) > 1 else 'turns'} float32 into float64: np.sqrt(2) does "
+        message += "this, an array of integers too (np.where(x > 0, 1, 0)); a mask of bool does not"
+        row.note("float32", message, mistake="float32-lost")
 
 
 def check_own_arrays(row: Row, layer: Wrapped, x: np.ndarray, g: np.ndarray) -> None:
     """The array that forward returned stays what it was: a training loop may keep it."""
     kept = layer.call("forward", x)
     copy = np.array(kept)
-    layer.call("backward", g)
-    if not np.array_equal(kept, copy, equal_nan=True):
-        row.remark("arguments", "backward overwrites the array that forward returned", mistake="output-overwritten")
-        return
-    layer.call("forward", points(5, N, IN))
-    if not np.array_equal(kept, copy, equal_nan=True):
-        row.remark("arguments", "forward writes into the array that it returned before", mistake="output-overwritten")
+    for method, array, message in (
+        ("backward", g, "backward overwrites the array that forward returned"),
+        ("forward", points(5, N, IN), "forward writes into the array that it returned before"),
+    ):
+        layer.call(method, array)
+        if not np.array_equal(kept, copy, equal_nan=True):
+            row.remark("arguments", message, mistake="output-overwritten")
+            return
 
 
 def check_extra(row: Row, make: Callable, settings: dict) -> None:
@@ -407,6 +383,5 @@ def check_extra(row: Row, make: Callable, settings: dict) -> None:
             row.note("use", NO_DEFINITION.format(row.name), mistake="no-definition")
         return
     row.verdict = "not checked"
-    row.remark(
-        "use", f"no layer of the assignment, and it cannot be checked as one: {trouble}", where=first and first.where
-    )
+    message = f"no layer of the assignment, and it cannot be checked as one: {trouble}"
+    row.remark("use", message, where=first and first.where)

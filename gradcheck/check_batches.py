@@ -7,50 +7,52 @@ import numpy as np
 from gradcheck.errors import describe
 from gradcheck.reference import relative_error
 from gradcheck.report_rows import Row
-from gradcheck.source import line_of
-
-SHARED = "two layers share what {} saved (class attribute or global): keep it in self"
+from gradcheck.wrapped import Wrapped
 
 
-def check_other_batches(row: Row, new: Callable, run: Callable, batches: list, true: list, tolerance: float) -> None:
-    """new() -> a layer; run(layer, batch) -> its results; batches and their true results: one, another, small ones."""
+def check_other_batches(row: Row, new: Callable, batches: list, true: list, tolerance: float) -> None:
+    """new() -> a layer; batches (x, grad_output) and their true gradients: one, another, and small ones."""
     layer = new()
-    differ = [not _same(run(layer, batch), right, tolerance) for batch, right in zip(batches[:2], true)]
-    if any(differ):
+    same = [_same(_run(layer, *batch), right, tolerance) for batch, right in zip(batches[:2], true)]
+    if not all(same):
         row.wrong("gradient", "the first backward of a new layer differs from later ones", mistake="stale")
         return
     one, two = new(), new()
     one.array("forward", batches[0][0])
     two.array("forward", batches[1][0])
-    if not _same(run(one, batches[0], forward=False), true[0], tolerance):
-        where = line_of(layer.cls, "backward")
-        row.wrong("gradient", SHARED.format("forward"), mistake="shared", where=where)
+    if not _same(one.gradients(batches[0][1]), true[0], tolerance):
+        message = "two layers share what forward saved (class attribute or global): keep it in self"
+        row.wrong("gradient", message, mistake="shared", at="backward")
         return
     for batch, right in zip(batches[2:], true[2:]):
-        if not _check_small(row, layer, new, run, batch, right):
+        if not _check_small(row, layer, new, batch, right):
             return
 
 
-def _check_small(row: Row, layer, new: Callable, run: Callable, batch: tuple, true: list) -> bool:
+def _run(layer: Wrapped, x: np.ndarray, g: np.ndarray) -> list[np.ndarray]:
+    output = layer.array("forward", x)
+    return [*layer.gradients(g), output]
+
+
+def _check_small(row: Row, layer: Wrapped, new: Callable, batch: tuple, true: list) -> bool:
     size = f"a batch of {len(batch[0])} sample{'s' * (len(batch[0]) > 1)}"
     try:
-        if _near(run(layer, batch), true):
+        if _near(_run(layer, *batch), true):
             return True
     except Exception as error:
         message, where = describe(error)
         row.wrong("gradient", f"{size} after a larger one {message}", mistake="fixed-batch", where=where)
         return False
-    where = line_of(layer.cls, "backward")
     try:
-        alone = run(new(), batch)
+        alone = _run(new(), *batch)
     except Exception:
         alone = true
     if _near(alone, true):
         message = "it is wrong when the last batch is smaller than the ones before"
-        row.wrong("gradient", message, mistake="stale", where=where)
+        row.wrong("gradient", message, mistake="stale", at="backward")
     else:
         message = f"it is wrong for {size}: are rows and columns exchanged, or is an axis lost?"
-        row.wrong("gradient", message, mistake="few-samples", where=where)
+        row.wrong("gradient", message, mistake="few-samples", at="backward")
     return False
 
 
@@ -66,11 +68,11 @@ def _same(theirs: list[np.ndarray], true: list[np.ndarray], tolerance: float) ->
     return all(relative_error(*pair) <= tolerance for pair in zip(theirs, true))
 
 
-def report_setting(row: Row, cls: type, argument: str, same: bool, fits: bool) -> None:
+def report_setting(row: Row, argument: str, same: bool, fits: bool) -> None:
     """What another value of a constructor's argument does: same: nothing; fits: backward follows forward."""
     if same:
         message = f"the argument {argument} changes nothing: its default is written as a number"
-        row.wrong("agreement", message, mistake="argument-unused", where=line_of(cls, "forward"))
+        row.wrong("agreement", message, mistake="argument-unused", at="forward")
     elif not fits:
         message = f"backward is wrong with another {argument}: a number is written where {argument} belongs"
-        row.wrong("gradient", message, mistake="argument-unused", where=line_of(cls, "backward"))
+        row.wrong("gradient", message, mistake="argument-unused", at="backward")

@@ -6,13 +6,13 @@ from types import SimpleNamespace
 import numpy as np
 
 from gradcheck.catalogue import Diagnosis, diagnose
-from gradcheck.check_activation import COARSE, FINE, SINGLE, check_float32, check_own_arrays, is_wide
+from gradcheck.check_activation import COARSE, FINE, SINGLE, check_float32, check_own_arrays
 from gradcheck.check_batches import check_other_batches
 from gradcheck.check_step import check_step
 from gradcheck.check_together import ratio
 from gradcheck.reference import IN, OUT, N, central_differences, is_coarse, points, relative_error
 from gradcheck.report_rows import NotWritten, Row, Unusable, first_difference, numbers
-from gradcheck.source import is_stub, line_of
+from gradcheck.source import is_stub
 from gradcheck.wrapped import LinearAdapter, spelled
 
 
@@ -22,14 +22,12 @@ class LinearCheck:
     def __init__(self, row: Row, make: Callable):
         self.row, self.make = row, make
         self.columns, self.gradient_columns = False, None
-        self.cls = None
 
     def new(self, dtype: type = np.float64) -> LinearAdapter:
         """A layer whose parameters have known values, b among them: 0 would hide bugs."""
         layer = LinearAdapter(lambda: self.make(IN, OUT), self.row, self.columns, self.gradient_columns)
         layer.put("W", points(5, IN, OUT).astype(dtype))
         layer.put("b", points(6, OUT).astype(dtype))
-        self.cls = layer.cls
         return layer
 
 
@@ -44,7 +42,7 @@ def check_linear(row: Row, make: Callable) -> None:
     elif "agreement" not in row.columns:  # forward failed, and with it all else
         return
     row.hints["columns"], row.hints["gradient_columns"] = check.columns, check.gradient_columns
-    if not hasattr(check.cls, "update") or is_stub(check.cls.update):
+    if not hasattr(row.cls, "update") or is_stub(row.cls.update):
         row.absent("step", "update is not written yet", mistake="not-updated")
     else:
         with row.stage("step"):
@@ -55,16 +53,16 @@ def check_linear(row: Row, make: Callable) -> None:
 
 def _check_gradients(check: LinearCheck, layer: LinearAdapter, x: np.ndarray, g: np.ndarray) -> None:
     """forward, then all three gradients after it."""
-    row, cls = check.row, check.cls
+    row = check.row
     before_x, before_g = points(3, N, IN), points(4, N, OUT)
     _find_orientation(check, layer, before_x)
     W, b = (layer.get(name).astype(float) for name in "Wb")  # as the layer holds them, in its own precision
     output = layer.array("forward", x)
-    coarse = is_coarse(lambda at: float((layer.array("forward", at) * g).sum()), x)
+    coarse = is_coarse(layer.total(g), x)
     step, tolerance = COARSE if coarse else FINE
     case = SimpleNamespace(x=x, g=g, W=W, b=b, n=N, k=OUT)
     _check_value(check, output, case, SINGLE if coarse else tolerance)
-    if not hasattr(cls, "backward"):
+    if not hasattr(layer.cls, "backward"):
         raise NotWritten("backward")
     if not _backward_runs(check, layer, before_x, before_g):
         return
@@ -79,7 +77,7 @@ def _check_gradients(check: LinearCheck, layer: LinearAdapter, x: np.ndarray, g:
     shape = np.shape(getattr(layer.subject, spelled(layer.subject, "grad_b"))) if "grad_b" in theirs else ()
     if theirs.get("grad_b", b).shape == b.shape and shape == (1, OUT) and layer.parameters["b"] == (OUT,):
         message = f"grad_b has shape {shape}, b {b.shape}: keepdims; b becomes {shape} at the first update"
-        row.remark("agreement", message, mistake="bias-shape", where=line_of(cls, "backward", "grad_b"))
+        row.remark("agreement", message, mistake="bias-shape", at="backward grad_b")
     true = _differences(layer, case, step)
     right, earlier = _formulas(x, g, W), _formulas(before_x, before_g, W)
     if coarse and row.columns.get("agreement") != "wrong":
@@ -112,8 +110,7 @@ def _check_gradient(check: LinearCheck, name: str, theirs: np.ndarray, given, to
     if found is None and name == "grad_W" and (decay := ratio(theirs - case.true, case.W)):
         found = Diagnosis("with-decay", f"{decay:.4g} W is added to it: weight decay is update's")
     evidence = first_difference(name, theirs, case.true, _linear_inputs(name, case), tolerance)
-    where = line_of(check.cls, "backward", None if name == "grad_input" else name)
-    check.row.report("gradient", name, found, where, evidence)
+    check.row.report("gradient", name, found, "backward" if name == "grad_input" else f"backward {name}", evidence)
     if name == "grad_W":
         check.row.hints["ratio"] = (factor, N) if (factor := ratio(theirs, case.true)) else None
 
@@ -141,34 +138,26 @@ def _backward_runs(check: LinearCheck, layer: LinearAdapter, x: np.ndarray, g: n
             raise trouble
         return True
     check.gradient_columns = layer.gradient_columns
-    message = (
-        "other convention: gradients are handed back transposed, (features, N), forward's arrays are not: "
-        "beside classes that do not do so it raises"
-    )
-    check.row.remark("agreement", message, mistake="gradient-columns", where=line_of(check.cls, "backward"))
+    message = "other convention: gradients are handed back transposed, (features, N), forward's arrays are not: "
+    message += "beside classes that do not do so it raises"
+    check.row.remark("agreement", message, mistake="gradient-columns", at="backward")
     return True
 
 
 def _check_parameters_stay(check: LinearCheck, layer: LinearAdapter, W: np.ndarray, b: np.ndarray) -> None:
     if all(np.array_equal(layer.get(name), value) for name, value in (("W", W), ("b", b))):
         return
-    where = line_of(check.cls, "backward", "W")
-    check.row.wrong("arguments", "backward changes W or b: only update may", mistake="backward-steps", where=where)
+    check.row.wrong("arguments", "backward changes W or b: only update may", mistake="backward-steps", at="backward W")
     layer.put("W", W)
     layer.put("b", b)
 
 
 def _check_batches(check: LinearCheck, W: np.ndarray, b: np.ndarray, tolerance: float) -> None:
     """Another batch, a smaller one, and two layers at once."""
-
-    def run(layer: LinearAdapter, given: tuple, forward: bool = True) -> list[np.ndarray]:
-        output = [layer.array("forward", given[0])] if forward else []
-        return [layer.array("backward", given[1]), layer.get("grad_W"), layer.get("grad_b"), *output]
-
     batches = [(points(3, N, IN), points(4, N, OUT)), (points(1, N, IN), points(2, N, OUT))]
     batches += [(points(3, n, IN), points(4, n, OUT)) for n in (2, 1)]
     true = [[*_formulas(x, g, W).values(), x @ W + b] for x, g in batches]
-    check_other_batches(check.row, check.new, run, batches, true, max(tolerance, 1e-6))
+    check_other_batches(check.row, check.new, batches, true, max(tolerance, 1e-6))
 
 
 def _check_use(check: LinearCheck, x: np.ndarray, g: np.ndarray) -> None:
@@ -182,12 +171,12 @@ def _check_use(check: LinearCheck, x: np.ndarray, g: np.ndarray) -> None:
         theirs = {"forward": layer.array("forward", edges), "grad_input": layer.array("backward", g)}
         theirs |= {name: layer.get(name) for name in ("grad_W", "grad_b")}
         for name, value in theirs.items():
-            where = line_of(check.cls, "forward" if name == "forward" else "backward")
+            at = "forward" if name == "forward" else "backward"
             if not np.isfinite(value).all():
-                row.unsafe("finite", f"{name} is not finite at inputs of ±1000", mistake="not-finite", where=where)
+                row.unsafe("finite", f"{name} is not finite at inputs of ±1000", mistake="not-finite", at=at)
             elif not row.has("wrong") and relative_error(value, true[name]) > 1e-3:
                 message = f"{name} is wrong where inputs and grad_output are ±1000: is something clipped?"
-                row.unsafe("finite", message, mistake="clipped", where=where)
+                row.unsafe("finite", message, mistake="clipped", at=at)
     with row.stage("float32"):
         _check_linear_float32(check, x, g)
     with row.stage("arguments"):
@@ -222,36 +211,30 @@ def _check_value(check: LinearCheck, output: np.ndarray, case, tolerance: float)
         return
     found = diagnose("Linear.forward", output, SimpleNamespace(**vars(case), true=expected), tolerance)
     evidence = first_difference("forward", output, expected, _linear_inputs("forward", case), tolerance)
-    check.row.report("agreement", "forward", found, line_of(check.cls, "forward"), evidence)
+    check.row.report("agreement", "forward", found, "forward", evidence)
 
 
 def _linear_inputs(name: str, case) -> Callable:
     """The inputs that element `index` of this value depends on, as words."""
+    x, g, W, b, row = case.x, case.g, case.W, case.b, lambda array, index: numbers(array[index])
     texts = {
-        "forward": lambda i: (
-            f"x[{i[0]}] = {numbers(case.x[i[0]])}, W[:, {i[1]}] = {numbers(case.W[:, i[1]])}, b = {case.b[i[1]]:g}"
-        ),
-        "grad_input": lambda i: f"grad_output[{i[0]}] = {numbers(case.g[i[0]])}, W[{i[1]}] = {numbers(case.W[i[1]])}",
-        "grad_W": lambda i: (
-            f"x[:, {i[0]}] = {numbers(case.x[:, i[0]])}, grad_output[:, {i[1]}] = {numbers(case.g[:, i[1]])}"
-        ),
-        "grad_b": lambda i: f"grad_output[:, {i[0]}] = {numbers(case.g[:, i[0]])}",
+        "forward": lambda n, k: f"x[{n}] = {row(x, n)}, W[:, {k}] = {row(W.T, k)}, b = {b[k]:g}",
+        "grad_input": lambda n, i: f"grad_output[{n}] = {row(g, n)}, W[{i}] = {row(W, i)}",
+        "grad_W": lambda i, k: f"x[:, {i}] = {row(x.T, i)}, grad_output[:, {k}] = {row(g.T, k)}",
+        "grad_b": lambda k: f"grad_output[:, {k}] = {row(g.T, k)}",
     }
-    return texts[name]
+    return lambda index: texts[name](*index)
 
 
 def _differences(layer: LinearAdapter, case, step: float) -> dict[str, np.ndarray]:
     def moved(name: str, value: np.ndarray) -> float:
         layer.put(name, value)
-        return float((layer.array("forward", case.x) * case.g).sum())
+        return layer.total(case.g)(case.x)
 
-    true = {
-        "grad_input": central_differences(lambda at: float((layer.array("forward", at) * case.g).sum()), case.x, step),
-        "grad_W": central_differences(lambda at: moved("W", at), case.W, step),
-    }
-    layer.put("W", case.W)
-    true["grad_b"] = central_differences(lambda at: moved("b", at), case.b, step)
-    layer.put("b", case.b)
+    true = {"grad_input": central_differences(layer.total(case.g), case.x, step)}
+    for name, value in (("W", case.W), ("b", case.b)):
+        true[f"grad_{name}"] = central_differences(lambda at, name=name: moved(name, at), value, step)
+        layer.put(name, value)
     return true
 
 
@@ -269,13 +252,12 @@ def _diagnose_raising(check: LinearCheck) -> bool:
         return False
     if relative_error(theirs, g @ W) < 1e-6:
         message = "grad_input is wrong: it multiplies by W where W^T belongs (it raises unless in_num = out_num)"
-        check.row.wrong("gradient", message, mistake="untransposed-w", where=line_of(check.cls, "backward"))
+        check.row.wrong("gradient", message, mistake="untransposed-w", at="backward")
         return True
     for words, wrong in (("x grad_output", x @ g), ("x grad_output^T", x @ g.T)):
         if relative_error(grad_W, wrong) < 1e-6:
             message = f"grad_W is wrong: it is {words} where x^T grad_output belongs"
-            where = line_of(check.cls, "backward", "grad_W")
-            check.row.wrong("gradient", message, mistake="untransposed-x", where=where)
+            check.row.wrong("gradient", message, mistake="untransposed-x", at="backward grad_W")
             return True
     return False
 
@@ -283,12 +265,12 @@ def _diagnose_raising(check: LinearCheck) -> bool:
 def _check_linear_float32(check: LinearCheck, x: np.ndarray, g: np.ndarray) -> None:
     row, layer = check.row, check.new(np.float32)
     W, b = points(5, IN, OUT), points(6, OUT)
-    if any(is_wide(layer.get(name)) for name in "Wb"):  # made float64 for the check: a layer that converts
+    if any(layer.get(name).dtype != np.float32 for name in "Wb"):  # made float64 for the check: a layer that converts
         return
     if relative_error(layer.array("forward", x.astype(np.float32)), x @ W + b) > 1e-3:  # it reads others than W and b
         return
     check_float32(row, layer, x, g)
-    wide = [name for name in ("grad_W", "grad_b") if is_wide(layer.get(name))]
+    wide = [name for name in ("grad_W", "grad_b") if layer.get(name).dtype != np.float32]
     if wide and not row.has("note", "float32"):
         verb = "become" if len(wide) > 1 else "becomes"
         row.note("float32", f"{' and '.join(wide)} {verb} float64 where all else is float32", mistake="float32-lost")

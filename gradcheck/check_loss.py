@@ -9,47 +9,30 @@ from gradcheck.catalogue import Diagnosis, diagnose
 from gradcheck.check_activation import COARSE, FINE, NO_DEFINITION, SINGLE, difference_quotient, expect_slopes
 from gradcheck.check_batches import report_setting
 from gradcheck.check_together import ratio
-from gradcheck.definitions import LOSSES, match_loss
-from gradcheck.errors import describe
-from gradcheck.loss_conventions import (
-    PER_SAMPLE,
-    SHAPES,
-    SPREAD,
-    Reduced,
-    batch,
-    difference,
-    find_form,
-    report_shape,
-    wants_labels,
-)
+from gradcheck.definitions import LOSSES
+from gradcheck.loss_conventions import PER_SAMPLE, SHAPES, SPREAD, Reduced, batch, find_known, find_other
 from gradcheck.mistakes_losses import KNOWN_VARIANTS, SCALES
-from gradcheck.reference import (
-    central_differences,
-    is_coarse,
-    loss_gradient,
-    loss_value,
-    relative_error,
-    relative_errors,
-    softmax,
-)
-from gradcheck.report_rows import NotWritten, Row, Unusable, first_difference, numbers, pair
-from gradcheck.source import is_stub, line_of
+from gradcheck.reference import central_differences, is_coarse, loss_gradient, relative_error, relative_errors, softmax
+from gradcheck.report_rows import NotWritten, Row, first_difference, numbers, pair
+from gradcheck.source import is_stub
 
 TALL = (12, 10)  # more samples than columns
 
 
 class LossCheck(SimpleNamespace):
-    """One loss under test: row, make, name, loss (Reduced), cls, o, t, form (None: it is not the definition)."""
+    """One loss under test: row, make, name, loss (Reduced), o, t, form (None: it is not the definition).
+
+    known: it is one of the assignment's three losses. of_sum: backward is the gradient of the sum over the batch.
+    """
 
     def scale(self) -> float:
         """What forward is multiplied by, against the mean."""
-        found = self.form or self.match
-        return (found.factor(*self.o.shape) if found else 1.0) * (len(self.o) if self.of_sum else 1)
+        return (self.form.factor(*self.o.shape) if self.form else 1.0) * (len(self.o) if self.of_sum else 1)
 
     def gradient(self) -> np.ndarray:
         """The gradient of the definition, as a mean."""
-        if self.match:
-            return central_differences(lambda o: self.match.total(o, self.t) / len(o), self.o, 1e-5)
+        if not self.known:
+            return central_differences(lambda o: self.form.total(o, self.t) / len(o), self.o, 1e-5)
         return loss_gradient(self.name, self.o, self.t, self.form.margin if self.form else 5.0)
 
 
@@ -62,18 +45,17 @@ def check_loss(
     settings: argument of the constructor -> what makes an object with another value of it.
     """
     check = LossCheck(row=row, make=make, name=name, known=name in SPREAD, form=None)
-    check.match, check.probabilities, check.of_sum = None, False, False
+    check.probabilities, check.of_sum = False, False
     check.o, check.t = batch(name, SHAPES[0])
     usable = False
     with row.stage("agreement"):
         check.loss = Reduced(make, row, bool(columns_elsewhere) and not check.known)
-        check.cls = check.loss.cls
-        find = _find_form if check.known else _find_other_value
+        find = find_known if check.known else find_other
         usable = find(check, columns_elsewhere)
     if not usable:
         return
     with row.stage("gradient"):
-        if not check.loss.gives_both and (not hasattr(check.cls, "backward") or is_stub(check.cls.backward)):
+        if not check.loss.gives_both and (not hasattr(row.cls, "backward") or is_stub(row.cls.backward)):
             raise NotWritten("backward")
         _check_gradient(check)
     if row.error is None:
@@ -100,83 +82,6 @@ def check_loss(
                 _check_setting(check, argument, other)
 
 
-def _find_form(check: LossCheck, columns_elsewhere: bool | None) -> bool:
-    """What forward of one of the assignment's losses is; whether it is worth while to look at backward."""
-    row, loss, o, t = check.row, check.loss, check.o, check.t
-    try:
-        first = loss.value(o, t)
-    except (NotWritten, Unusable):
-        raise
-    except Exception:
-        if not wants_labels(row, loss, check.name):
-            raise
-        first = loss.value(o, t)
-    if np.isfinite(first) and _keeps_earlier_batches(loss, o, t, first):
-        message = "forward differs from call to call for the same batch: it keeps something from earlier batches"
-        row.wrong("agreement", message, mistake="differs", where=line_of(check.cls, "forward"))
-        return False
-    check.form = find_form(row, loss, check.name, columns_elsewhere)
-    return True
-
-
-def _find_other_value(check: LossCheck, _) -> bool:
-    """A loss of another name: outputs or probabilities, a number or an array, its definition if it has one."""
-    row, loss, name = check.row, check.loss, check.name
-    definition = LOSSES[name][0].total if name in LOSSES else None
-    right = definition and (lambda o, t: definition(o, t) / len(o))
-    try:
-        first = loss.value(check.o, check.t)
-    except (ValueError, TypeError, IndexError, KeyError, Unusable) as error:
-        if right and not isinstance(error, Unusable) and wants_labels(row, loss, name, right):
-            return _find_other_value(check, None)
-        if name in LOSSES or getattr(error, "more", {}).get("mistake") == "return-missing":
-            raise
-        row.verdict, message = "not checked", describe(error)[0] if not isinstance(error, Unusable) else str(error)
-        row.remark("use", f"no loss of the assignment, and it cannot be checked as one: {message}")
-        return False
-    batches = [batch(name, shape, seed) for seed, shape in ((1, SHAPES[0]), (2, SHAPES[1]))]
-    check.match = match_loss(name, loss.value, batches)
-    if check.match is None:
-        as_probabilities = [(softmax(0.3 * o), t) for o, t in batches]
-        check.match = match_loss(name, loss.value, as_probabilities)
-        if check.match or not np.isfinite(first):
-            (check.o, check.t), check.probabilities = as_probabilities[0], True
-    value = loss.value(check.o, check.t)
-    if not np.isfinite(value):
-        message = f"forward is {first:g} for ordinary outputs and one-hot targets"
-        where = loss.line_that_fails("forward")[0] or line_of(check.cls, "forward")
-        row.wrong("agreement", message, mistake="not-finite", where=where)
-        return False
-    if _keeps_earlier_batches(loss, check.o, check.t, value):
-        row.verdict = "not checked"
-        row.remark("use", "forward differs from call to call for the same batch", mistake="differs")
-        return False
-    if loss.holds:
-        once, twice = (loss.value(*(np.vstack([a] * times) for a in (check.o, check.t))) for times in (1, 2))
-        loss.mean = abs(twice - once) < 1e-6 * abs(once)
-        report_shape(row, loss)
-        check.match = match_loss(name, loss.value, [(check.o, check.t)])
-    if right is not None and check.match is None:
-        evidence = difference(loss, right, (check.o, check.t))
-        where = line_of(check.cls, "forward")
-        row.remark("agreement", f"forward is not {name} as it is defined", where=where, evidence=evidence)
-    elif right is not None and check.match.remark:
-        row.remark("agreement", check.match.words, mistake=check.match.key, where=line_of(check.cls, "forward"))
-    return True
-
-
-def _keeps_earlier_batches(loss: Reduced, o: np.ndarray, t: np.ndarray, first: float) -> bool:
-    """Whether forward of a batch is another number after a forward of another batch."""
-    fresh = Reduced(loss.make, Row("trial"), loss.columns)
-    fresh.labels, fresh.mean = loss.labels, loss.mean
-    try:
-        if abs(loss.value(0.5 * o, t) - fresh.value(0.5 * o, t)) > 1e-9 * abs(first):
-            return True
-        return abs(loss.value(o, t) - first) > 1e-9 * abs(first)
-    except Unusable:
-        return False
-
-
 def _check_gradient(check: LossCheck) -> None:
     """backward against central differences of forward, or of its definition where that can stand for them."""
     row, loss, name, o, t, form = check.row, check.loss, check.name, check.o, check.t, check.form
@@ -189,13 +94,13 @@ def _check_gradient(check: LossCheck) -> None:
     if np.isnan(true).any() and row.has("wrong", "agreement"):
         return  # forward is wrong, and has been said to be
     expect_slopes(true)
-    if coarse and form and form.convention:
+    if coarse and check.known and form and form.convention:
         true, tolerance = check.scale() * check.gradient(), SINGLE
     if theirs.shape == true.T.shape != true.shape and relative_error(theirs.T, true) <= tolerance:
         theirs = _report_turned(check, theirs)
     if loss.holds == PER_SAMPLE and loss.mean:
         true = _report_per_sample(check, theirs, true, tolerance)
-    is_sum = check.of_sum or getattr(form or check.match, "key", "") in ("sum", "sum-no-half")
+    is_sum = check.of_sum or getattr(form, "key", "") in ("sum", "sum-no-half")
     factor = ratio(theirs, true)
     row.hints["ratio"] = (factor * (len(o) if is_sum else 1), len(o)) if factor else None
     row.error = relative_error(theirs, true)
@@ -210,13 +115,13 @@ def _check_gradient(check: LossCheck) -> None:
             message = "forward and backward disagree: backward is that of the assignment's loss, forward another"
             row.wrong("agreement", message, mistake="other-loss", where=variant and variant.where)
         return
-    if (form or check.match) and relative_error(theirs, check.scale() * check.gradient()) <= tolerance:
+    if form and relative_error(theirs, check.scale() * check.gradient()) <= tolerance:
         # backward is that of the definition: does forward have an epsilon in its logarithm?
         _check_far(check)
-        if check.match:
+        if not check.known:
             message = f"forward is {name} to a few digits only: is a small number added in its logarithm?"
-            row.remark("agreement", message, mistake="epsilon", where=line_of(check.cls, "forward"))
-        if row.has("unsafe", "agreement") or check.match:
+            row.remark("agreement", message, mistake="epsilon", at="forward")
+        if row.has("unsafe", "agreement") or not check.known:
             return
     _report_gradient(check, theirs, true, total, tolerance)
 
@@ -224,14 +129,12 @@ def _check_gradient(check: LossCheck) -> None:
 def _report_turned(check: LossCheck, theirs: np.ndarray) -> np.ndarray:
     """backward is right, but transposed: a convention if the layers beside it take gradients so."""
     together = check.row.hints.get("gradient_columns_elsewhere")
-    where = line_of(check.cls, "backward")
     message = "gradients are handed back transposed, (K, N), forward's arrays are not"
     if together is not None and together != check.loss.columns:
         message = f"other convention: {message}: beside classes that do not do so it raises"
-        check.row.remark("agreement", message, mistake="gradient-columns", where=where)
-        check.loss.gradient_columns = not check.loss.columns
-        return theirs.T
-    check.row.wrong("gradient", f"backward is wrong: {message}", mistake="transposed", where=where)
+        check.row.remark("agreement", message, mistake="gradient-columns", at="backward")
+    else:
+        check.row.wrong("gradient", f"backward is wrong: {message}", mistake="transposed", at="backward")
     check.loss.gradient_columns = not check.loss.columns
     return theirs.T
 
@@ -241,16 +144,14 @@ def _report_per_sample(check: LossCheck, theirs: np.ndarray, true: np.ndarray, t
     n = len(check.o)
     # As a last resort the definition: forward may be right to a few digits only.
     of_sum = relative_error(theirs, n * true) <= tolerance
-    of_sum = of_sum or (
-        check.known and check.form and relative_error(theirs, n * check.scale() * check.gradient()) < 1e-3
-    )
+    if check.known and check.form:
+        of_sum = of_sum or relative_error(theirs, n * check.scale() * check.gradient()) < 1e-3
     if not of_sum and relative_error(theirs, true) > tolerance:  # a wrong one: of which is it the smaller mistake?
         found = diagnose(f"{check.name}.grad_input", theirs / check.scale(), _case(check, true), tolerance)
         of_sum = found is None or "1/N" in found.message
     which = "backward is the derivative of their sum" if of_sum else "backward is that of their mean"
     message = f"other convention: one loss per sample, not their mean; {which}"
-    where = line_of(check.cls, "forward")
-    check.row.remark("agreement", message, mistake="per-sample", where=where)
+    check.row.remark("agreement", message, mistake="per-sample", at="forward")
     check.of_sum = bool(of_sum)
     return n * true if of_sum else true
 
@@ -258,10 +159,10 @@ def _report_per_sample(check: LossCheck, theirs: np.ndarray, true: np.ndarray, t
 def _case(check: LossCheck, true: np.ndarray) -> SimpleNamespace:
     """What the catalogue computes with, in units of the definition where forward is that: it knows the mean."""
     form, (n, k) = check.form, check.o.shape
-    base = check.gradient() if (form and form.convention) or check.match else true / check.scale()
+    base = check.gradient() if form and form.convention else true / check.scale()
     margin = form.margin if form else 5.0
     case = SimpleNamespace(o=check.o, t=check.t, n=n, k=k, margin=margin, true=base, p=softmax(check.o))
-    parameters = {"gamma": 2.0, "weights": 1.0} | getattr(check.match and check.match.total, "keywords", {})
+    parameters = {"gamma": 2.0, "weights": 1.0} | getattr(form and form.total, "keywords", {})
     return SimpleNamespace(**vars(case), **parameters)
 
 
@@ -277,19 +178,17 @@ def _report_gradient(check: LossCheck, theirs: np.ndarray, true: np.ndarray, tot
     if found is None and theirs.shape == true.shape:
         found = _in_one_place(theirs, true, check.t, tolerance)
     message = "backward is wrong" + (f": {found.message}" if found else "")
-    if form and form.key != "mean":
+    if check.known and form and form.key != "mean":
         expected = check.gradient()
-        own = [words for _, scale, words, _ in SCALES if _same(theirs, scale(n, k) * expected, tolerance)]
-        message = f"forward and backward disagree: forward is {form.words}" + (
-            f"; backward is that of {own[0]}" if own else f", and {message}"
-        )
+        own = [words for _, scale, words, _ in SCALES if relative_error(theirs, scale(n, k) * expected) <= tolerance]
+        message = f"; backward is that of {own[0]}" if own else f", and {message}"
+        message = f"forward and backward disagree: forward is {form.words}{message}"
 
     def inputs(index: tuple) -> str:
         return f"o[{index[0]}] = {numbers(check.o[index[0]])}, t[{index[0]}] = {numbers(check.t[index[0]])}"
 
     evidence = first_difference("backward", theirs, true, inputs, tolerance)
-    where = line_of(check.cls, "backward")
-    row.wrong("gradient", message, mistake=found.key if found else None, where=where, evidence=evidence)
+    row.wrong("gradient", message, mistake=found.key if found else None, at="backward", evidence=evidence)
 
 
 def _in_one_place(theirs: np.ndarray, true: np.ndarray, t: np.ndarray, tolerance: float) -> Diagnosis | None:
@@ -309,10 +208,6 @@ def _in_one_place(theirs: np.ndarray, true: np.ndarray, t: np.ndarray, tolerance
     return None
 
 
-def _same(theirs: np.ndarray, other: np.ndarray, tolerance: float) -> bool:
-    return theirs.shape == other.shape and relative_error(theirs, other) <= tolerance
-
-
 def _check_far(check: LossCheck) -> None:
     """More samples than columns, and outputs far out: is forward still its loss, and backward the derivative of it?"""
     o, t = batch(check.name, TALL, 5)
@@ -325,20 +220,17 @@ def _check_far(check: LossCheck) -> None:
     all(_check_there(check, *given) for given in far)  # up to the first fault
 
 
-CUT_OFF = "a large loss is cut off by a clip or a number in the logarithm"
-
-
 def _check_there(check: LossCheck, o: np.ndarray, t: np.ndarray) -> bool:
     """Value and gradient for this batch; False if it is no use to look further out."""
-    row, loss, form, match = check.row, check.loss, check.form, check.match
+    row, loss, form = check.row, check.loss, check.form
     value, grad = loss.value(o, t), loss.array("backward", o, t)
     if not (np.isfinite(value) and np.isfinite(grad).all()):
         return False
-    at = SimpleNamespace(o=o, t=t, form=form, match=match, of_sum=check.of_sum, name=check.name)
+    at = LossCheck(**vars(check) | {"o": o, "t": t})
     with np.errstate(all="ignore"):
-        right = match.total(o, t) / len(o) if match else loss_value(check.name, o, t, form.margin) if form else np.nan
-        slope = LossCheck.gradient(at) * LossCheck.scale(at) if form or match else None
-    mean = value / (form or match).factor(*o.shape) if form or match else value
+        right = form.total(o, t) / len(o) if form else np.nan
+        slope = at.gradient() * at.scale() if form else None
+    mean = value / form.factor(*o.shape) if form else value
     if check.coarse:
         true = slope
     else:
@@ -346,11 +238,11 @@ def _check_there(check: LossCheck, o: np.ndarray, t: np.ndarray) -> bool:
     fits = [other is not None and _near(grad, other, value) for other in (true, slope)]
     if np.isfinite(right) and abs(mean - right) > 1e-4 * abs(right) and not row.has("wrong"):
         row.findings[:] = [finding for finding in row.findings if finding.mistake != "epsilon"]
-        epsilon = getattr(form, "epsilon", 0)
-        what = f"{epsilon:g} is added in the logarithm" if epsilon else CUT_OFF
+        added = f"{form.epsilon:g} is added in the logarithm"
+        what = added if form.epsilon else "a large loss is cut off by a clip or a number in the logarithm"
         follows = ", and its gradient follows" if fits[0] else ", and backward is not the derivative of that"
         message = f"{what}: a loss of {right:.3g} is {mean:.3g}{follows}"
-        row.unsafe("agreement", message, mistake="clipped", where=line_of(check.cls, "forward"))
+        row.unsafe("agreement", message, mistake="clipped", at="forward")
         return False
     if not any(fits) and true is not None:
         spread = np.abs(o).max()
@@ -358,7 +250,7 @@ def _check_there(check: LossCheck, o: np.ndarray, t: np.ndarray) -> bool:
         message = f"backward is wrong for {size} with outputs up to {spread:.3g}, right for others"
         index = tuple(np.argwhere(np.abs(grad - true) > 1e-3 * np.abs(true).max())[0])
         evidence = f"backward is {pair(grad[index], true[index])}, at o[{index[0]}] = {numbers(o[index[0]])}"
-        row.wrong("gradient", message, mistake="far", where=line_of(check.cls, "backward"), evidence=evidence)
+        row.wrong("gradient", message, mistake="far", at="backward", evidence=evidence)
         return False
     return True
 
@@ -380,7 +272,7 @@ def _check_mean(check: LossCheck) -> None:
         row.remark("mean", f"the same batch twice over gives {ratio:.3g} times the loss: it is no mean", mistake="sum")
     if not check.probabilities and not row.has("wrong"):
         _check_there(check, o[:1], t[:1])
-    if check.form is not None and check.form.key == "mean" and not loss.holds:
+    if check.known and check.form and check.form.key == "mean" and not loss.holds:
         singles = [loss.value(o[n : n + 1], t[n : n + 1]) for n in range(len(o))]
         loss.value(o[:1], t[:1])
         shape = loss.array("backward", o[:1], t[:1]).shape
@@ -421,7 +313,7 @@ def _report_infinite(check: LossCheck, value: float, grad: np.ndarray) -> None:
         _, key, why = next(entry for entry in NOT_FINITE if entry[0] in text)
         why = why if check.known or check.name in LOSSES else why.split(";")[0]
         message += f": {why}"
-    check.row.unsafe("finite", message, mistake=key, where=where or line_of(check.cls, bad[0]))
+    check.row.unsafe("finite", message, mistake=key, where=where, at=bad[0])
 
 
 def _check_stateless(check: LossCheck) -> None:
@@ -441,8 +333,7 @@ def _check_stateless(check: LossCheck) -> None:
         other = loss.array("backward", o, t)
         same = other.shape == expected.shape and np.allclose(other, expected)
     if not same:
-        where = line_of(check.cls, "backward")
-        row.note("use", "backward needs the forward of the same batch before it", mistake="stateful", where=where)
+        row.note("use", "backward needs the forward of the same batch before it", mistake="stateful", at="backward")
     loss.value(o, t)
     kept = loss.call("backward", o, t)
     copy = np.array(kept)
@@ -459,5 +350,5 @@ def _check_setting(check: LossCheck, argument: str, make: Callable) -> None:
     loss.make, loss.subject = make, make()
     value, grad = loss.value(o, t), loss.array("backward", o, t)
     true = central_differences(lambda at: loss.value(at, t), o, 1e-5) * (len(o) if check.of_sum else 1)
-    report_setting(check.row, check.cls, argument, value == default, _near(grad, true, value))
+    report_setting(check.row, argument, value == default, _near(grad, true, value))
     loss.make, loss.subject = before

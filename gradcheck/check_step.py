@@ -8,7 +8,7 @@ import numpy as np
 
 from gradcheck.reference import relative_error, sgd
 from gradcheck.report_rows import Row
-from gradcheck.source import last_line, line_of
+from gradcheck.source import last_line
 
 SETTINGS = {"batch_size": 5, "max_epoch": 1, "disp_freq": 50, "test_epoch": 1}
 CONFIGS = (
@@ -46,39 +46,37 @@ def _right(p, v, g, wd, m):
 
 
 # fmt: off
-WRONG_STEPS = [
-    WrongStep("not-updated", "it is not updated at all", lambda p, v, g, lr, wd, m: (p, v)),
-    WrongStep("adds-step", "it is added where it must be subtracted", _plain(_right, lambda lr: -lr)),
-    WrongStep("momentum-missing", "the momentum term is missing", _plain(lambda p, v, g, wd, m: g + wd * p)),
-    WrongStep("decay-missing", "the weight decay term is missing", _plain(lambda p, v, g, wd, m: m * v + g)),
-    WrongStep("decay-and-momentum-missing", "momentum and weight decay are missing", _plain(lambda p, v, g, wd, m: g)),
-    WrongStep("decay-sign", "weight decay has the wrong sign", _plain(lambda p, v, g, wd, m: m * v + g - wd * p)),
-    WrongStep("momentum-sign", "momentum has the wrong sign", _plain(lambda p, v, g, wd, m: -m * v + g + wd * p)),
-    WrongStep("momentum-on-both", "momentum scales the new gradient too",
-              _plain(lambda p, v, g, wd, m: m * (v + g + wd * p))),
-    WrongStep("momentum-is-one", "the momentum coefficient is left out", _plain(lambda p, v, g, wd, m: v + g + wd * p)),
-    WrongStep("decay-without-p", "weight decay is added without the parameter",
-              _plain(lambda p, v, g, wd, m: m * v + g + wd)),
-    WrongStep("decay-is-one", "the weight decay coefficient is left out", _plain(lambda p, v, g, wd, m: m * v + g + p)),
-    WrongStep("decay-sum", "weight decay takes the sum of all parameters",
-              _plain(lambda p, v, g, wd, m: m * v + g + wd * p.sum())),
-    WrongStep("rate-missing", "the learning rate is missing", _plain(_right, lambda lr: 1.0)),
-    WrongStep("rate-twice", "the learning rate is applied twice", _plain(_right, lambda lr: lr * lr)),
-    WrongStep("gradient-over-n", "the gradient is divided by the batch size once more",
-              _plain(lambda p, v, g, wd, m: m * v + g / 5 + wd * p)),
-    WrongStep("gradient-sign", "the gradient has the wrong sign", _plain(lambda p, v, g, wd, m: m * v - g + wd * p)),
-    WrongStep("momentum-of-step", "the velocity takes the old one but the new one is never kept",
-              lambda p, v, g, lr, wd, m: (p - lr * (m * v + g + wd * p), g + wd * p)),
-    WrongStep("decay-doubled", "weight decay 2 wd p: the penalty is wd ||p||^2, not half of it",
-              _plain(lambda p, v, g, wd, m: m * v + g + 2 * wd * p), True),
-    WrongStep("decay-decoupled", "weight decay is decoupled from the momentum (p - lr v - lr wd p)",
-              lambda p, v, g, lr, wd, m: (p - lr * (m * v + g) - lr * wd * p, m * v + g), True),
-    WrongStep("decay-decoupled", "weight decay is decoupled and acts after the step",
-              lambda p, v, g, lr, wd, m: ((p - lr * (m * v + g)) * (1 - lr * wd), m * v + g), True),
-    WrongStep("nesterov", "momentum is Nesterov's", _nesterov, True),
-    WrongStep("dampened", "the new gradient is weighted with 1 - momentum",
-              _plain(lambda p, v, g, wd, m: m * v + (1 - m) * (g + wd * p)), True),
-]
+WRONG_STEPS = [WrongStep(*row) for row in (
+    ("not-updated", "it is not updated at all", lambda p, v, g, lr, wd, m: (p, v)),
+    ("adds-step", "it is added where it must be subtracted", _plain(_right, lambda lr: -lr)),
+    ("momentum-missing", "the momentum term is missing", _plain(lambda p, v, g, wd, m: g + wd * p)),
+    ("decay-missing", "the weight decay term is missing", _plain(lambda p, v, g, wd, m: m * v + g)),
+    ("decay-and-momentum-missing", "momentum and weight decay are missing", _plain(lambda p, v, g, wd, m: g)),
+    ("decay-sign", "weight decay has the wrong sign", _plain(lambda p, v, g, wd, m: m * v + g - wd * p)),
+    ("momentum-sign", "momentum has the wrong sign", _plain(lambda p, v, g, wd, m: -m * v + g + wd * p)),
+    ("momentum-on-both", "momentum scales the new gradient too", _plain(lambda p, v, g, wd, m: m * (v + g + wd * p))),
+    ("momentum-is-one", "the momentum coefficient is left out", _plain(lambda p, v, g, wd, m: v + g + wd * p)),
+    ("decay-without-p", "weight decay is added without the parameter", _plain(lambda p, v, g, wd, m: m * v + g + wd)),
+    ("decay-is-one", "the weight decay coefficient is left out", _plain(lambda p, v, g, wd, m: m * v + g + p)),
+    ("decay-sum", "weight decay takes the sum of all parameters",
+     _plain(lambda p, v, g, wd, m: m * v + g + wd * p.sum())),
+    ("rate-missing", "the learning rate is missing", _plain(_right, lambda lr: 1.0)),
+    ("rate-twice", "the learning rate is applied twice", _plain(_right, lambda lr: lr * lr)),
+    ("gradient-over-n", "the gradient is divided by the batch size once more",
+     _plain(lambda p, v, g, wd, m: m * v + g / 5 + wd * p)),
+    ("gradient-sign", "the gradient has the wrong sign", _plain(lambda p, v, g, wd, m: m * v - g + wd * p)),
+    ("momentum-of-step", "the velocity takes the old one but the new one is never kept",
+     lambda p, v, g, lr, wd, m: (p - lr * (m * v + g + wd * p), g + wd * p)),
+    ("decay-doubled", "weight decay 2 wd p: the penalty is wd ||p||^2, not half of it",
+     _plain(lambda p, v, g, wd, m: m * v + g + 2 * wd * p), True),
+    ("decay-decoupled", "weight decay is decoupled from the momentum (p - lr v - lr wd p)",
+     lambda p, v, g, lr, wd, m: (p - lr * (m * v + g) - lr * wd * p, m * v + g), True),
+    ("decay-decoupled", "weight decay is decoupled and acts after the step",
+     lambda p, v, g, lr, wd, m: ((p - lr * (m * v + g)) * (1 - lr * wd), m * v + g), True),
+    ("nesterov", "momentum is Nesterov's", _nesterov, True),
+    ("dampened", "the new gradient is weighted with 1 - momentum",
+     _plain(lambda p, v, g, wd, m: m * v + (1 - m) * (g + wd * p)), True),
+)]
 # fmt: on
 
 
@@ -96,15 +94,6 @@ class Walk(NamedTuple):
         return relative_error(self.after, true) <= self.tolerance
 
 
-def walk(one: Callable, start: np.ndarray, grads: list[np.ndarray], config: dict) -> np.ndarray:
-    """The parameters after each step of a wrong kind, stacked."""
-    p, v, after = np.array(start, float), np.zeros_like(start, dtype=float), []
-    for grad in grads:
-        p, v = one(p, v, grad, config["learning_rate"], config["weight_decay"], config["momentum"])
-        after.append(p)
-    return np.array(after)
-
-
 def check_step(row: Row, start: Callable, gradients: Callable) -> None:
     """start() -> a layer to look into with get; gradients(layer, step) runs a batch and returns its grads by name.
 
@@ -112,7 +101,6 @@ def check_step(row: Row, start: Callable, gradients: Callable) -> None:
     """
     for config in CONFIGS:
         layer = start()
-        cls = layer.cls
         before = {name: layer.get(name).astype(float) for name in "Wb"}
         tolerance = 1e-4 if any(layer.get(name).dtype == np.float32 for name in "Wb") else 1e-9
         grads, after = {"W": [], "b": []}, {"W": [], "b": []}
@@ -133,10 +121,10 @@ def check_step(row: Row, start: Callable, gradients: Callable) -> None:
             row.remark("step", "update changes grad_W or grad_b", mistake="update-writes-grads")
         if all(np.array_equal(values[-1], before[name]) for name, values in after.items()):
             message = "update changes neither W nor b: is it assigned to a local name?"
-            row.wrong("step", message, mistake="not-updated", where=last_line(cls, "update"))
+            row.wrong("step", message, mistake="not-updated", where=last_line(row.cls, "update"))
             return
         for name in "Wb":
-            compare(row, cls, Walk(name, before[name], grads[name], np.array(after[name]), config, tolerance))
+            compare(row, Walk(name, before[name], grads[name], np.array(after[name]), config, tolerance))
         if row.has("wrong", "step"):
             return
         _check_two(row, start, gradients, config, after, tolerance)
@@ -152,41 +140,36 @@ def _check_two(row: Row, start: Callable, gradients: Callable, config: dict, aft
                 layer.subject.update(SETTINGS | config)
         if any(relative_error(one.get(name), after[name][number]) > tolerance for name in "Wb"):
             message = "two layers share what update saved, such as the velocity (class attribute or global)"
-            row.wrong("step", message, mistake="shared", where=last_line(one.cls, "update"))
+            row.wrong("step", message, mistake="shared", where=last_line(row.cls, "update"))
             return
 
 
-def compare(row: Row, cls: type, seen: Walk) -> None:
+def compare(row: Row, seen: Walk) -> None:
     """What a parameter did against the right steps; a wrong step is named if its numbers are the submission's."""
-    true, name, where = (
-        np.array(sgd(seen.before, seen.grads, seen.config)),
-        seen.name,
-        line_of(cls, "update", seen.name),
-    )
+    true, name = sgd(seen.before, seen.grads, seen.config), seen.name
+    at = f"update {name}"
     if seen.fits(true):
         return
     # One mistake, or one beside a term that is missing.
     without = ((), ("momentum",), ("weight_decay",), ("momentum", "weight_decay"))
     for left_out, wrong in itertools.product(without, WRONG_STEPS):
-        if not seen.fits(walk(wrong.one, seen.before, seen.grads, seen.config | dict.fromkeys(left_out, 0.0))):
+        if not seen.fits(sgd(seen.before, seen.grads, seen.config | dict.fromkeys(left_out, 0.0), wrong.one)):
             continue
-        where = last_line(cls, "update") if wrong.key == "not-updated" else where
+        where = last_line(row.cls, "update") if wrong.key == "not-updated" else None
         missing = f", and there is no {' and no '.join(left_out).replace('_', ' ')}" if left_out else ""
         if wrong.key == "decay-missing" and name == "b" and not left_out:
-            row.remark("step", "other convention: no weight decay on b", mistake="no-decay-on-b", where=where)
+            row.remark("step", "other convention: no weight decay on b", mistake="no-decay-on-b", at=at)
         elif wrong.convention and not left_out:
-            row.remark("step", f"other convention: {wrong.message}", mistake=wrong.key, where=where)
+            row.remark("step", f"other convention: {wrong.message}", mistake=wrong.key, where=where, at=at)
         else:
             message = f"update of {name} is wrong: {wrong.message}{missing}"
-            row.wrong("step", message, mistake=wrong.key, where=where)
+            row.wrong("step", message, mistake=wrong.key, where=where, at=at)
         return
     first = np.argwhere(np.abs(seen.after - true) > seen.tolerance * np.abs(true))[0]
     step, index = int(first[0]), tuple(int(i) for i in first[1:])
     settings = ", ".join(f"{key} {value:g}" for key, value in seen.config.items())
     gradients = ", ".join(f"{grad[index]:g}" for grad in seen.grads[: step + 1])
-    evidence = (
-        f"after step {step + 1}, {name}{list(index)} is {seen.after[step][index]:.6g}, true {true[step][index]:.6g}, "
-        f"with {settings}, first {seen.before[index]:g}, gradients {gradients}"
-    )
+    evidence = f"after step {step + 1}, {name}{list(index)} is {seen.after[step][index]:.6g}, "
+    evidence += f"true {true[step][index]:.6g}, with {settings}, first {seen.before[index]:g}, gradients {gradients}"
     message = f"update of {name} is not v <- momentum v + (grad + decay {name}), {name} <- {name} - rate v"
-    row.wrong("step", message, where=where, evidence=evidence)
+    row.wrong("step", message, at=at, evidence=evidence)

@@ -37,10 +37,8 @@ def _words(power: int, constant: float) -> str:
     if (power, round(constant, 4)) == (1, 1):
         return f"the losses leave out the 1/N and Linear divides by N: {after}"
     if (power, round(constant, 4)) == (0, -1):
-        return (
-            "the losses hand on minus the gradient and Linear turns it round: together right, but beside anybody "
-            "else's class it goes uphill"
-        )
+        after = "together right, but beside anybody else's class it goes uphill"
+        return f"the losses hand on minus the gradient and Linear turns it round: {after}"
     factor = f"{constant:.4g}" + {0: "", 1: " N", -1: " / N"}[power]
     return f"the losses hand on {factor} times the gradient and Linear undoes that: {after}"
 

@@ -76,6 +76,8 @@ def _divergence(log_p: np.ndarray, t: np.ndarray) -> float:
 
 
 OF_PROBABILITIES = "other convention: it takes probabilities, not outputs before softmax"
+WITHOUT_SOFTMAX = "other convention: it takes probabilities: there is no softmax in it"
+KL_OF_P = "forward is KL(p || t), with target and prediction exchanged: KL(t || p) is meant"
 # The first is the definition. MSELoss: half the square, so that both usual factors are known scales of it.
 LOSSES: dict[str, tuple[LossDefinition, ...]] = {
     "MSELoss": (LossDefinition(None, lambda o, t: 0.5 * ((o - t) ** 2).sum()),),
@@ -88,16 +90,13 @@ LOSSES: dict[str, tuple[LossDefinition, ...]] = {
         LossDefinition("other convention: it takes the logarithms of probabilities", _divergence),
         LossDefinition(OF_PROBABILITIES, lambda o, t: _divergence(np.log(o), t)),
         *(
-            LossDefinition("forward is KL(p || t), with target and prediction exchanged: KL(t || p) is meant", reverse)
+            LossDefinition(KL_OF_P, lambda o, t, small=small: _divergence(np.log(t + small), softmax(o)))
             for small in (1e-8, 1e-10, 1e-12, 1e-7, 1e-6, 1e-5)
-            for reverse in [lambda o, t, small=small: _divergence(np.log(t + small), softmax(o))]
         ),
     ),
     "BrierLoss": (  # Brier 1950, equation 2
         LossDefinition(None, lambda o, t: ((softmax(o) - t) ** 2).sum()),
-        LossDefinition(
-            "other convention: it takes probabilities: there is no softmax in it", lambda o, t: ((o - t) ** 2).sum()
-        ),
+        LossDefinition(WITHOUT_SOFTMAX, lambda o, t: ((o - t) ** 2).sum()),
     ),
     "FocalLoss": (LossDefinition(None, lambda o, t: _focal(o, t)),),  # Lin et al. 2017, arXiv:1708.02002, eq. 5
     "LabelSmoothingCrossEntropyLoss": (LossDefinition(None, lambda o, t: _smoothed(o, t)),),  # Szegedy et al. 2016, 7
@@ -149,17 +148,20 @@ def _fit_focal(value: Callable, classes: int) -> tuple[LossDefinition, ...] | No
     return (LossDefinition(words, functools.partial(_focal, gamma=gamma, weights=weights)),)
 
 
-class LossMatch(NamedTuple):
-    """What forward turned out to be, and under which scale."""
+class Form(NamedTuple):
+    """What the forward of a loss turned out to be: factor(n, k) times the mean over the batch of a definition."""
 
-    words: str | None
-    remark: bool  # not silent
     key: str
-    total: Callable
-    factor: Callable  # (n, k) -> what the mean is multiplied by
+    words: str | None  # None: nothing need be said
+    factor: Callable
+    total: Callable  # (o, t) -> the definition's sum over the batch
+    convention: bool = True  # it is known under a name; False: it is a fault
+    epsilon: float = 0.0  # added in the logarithm
+    margin: float = 5.0
+    extra: float = 0.0  # added to the loss of each sample
 
 
-def match_loss(name: str, value: Callable, batches: list) -> LossMatch | None:
+def match_loss(name: str, value: Callable, batches: list) -> Form | None:
     """Which definition, times which known factor, gives value on all batches."""
     theirs = np.array([value(*batch) for batch in batches])
     if name not in LOSSES or not np.isfinite(theirs).all():
@@ -174,5 +176,5 @@ def match_loss(name: str, value: Callable, batches: list) -> LossMatch | None:
             silent = key in SILENT.get(name, ("mean",))
             scale = "" if silent else f"other convention: {words}" if convention else f"it is {words}"
             both = "; ".join(filter(None, (definition.words, scale)))
-            return LossMatch(both or None, bool(both), key, definition.total, factor)
+            return Form(key, both or None, factor, definition.total)
     return None

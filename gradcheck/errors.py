@@ -40,6 +40,7 @@ PYTHON_2_NAMES = {
     "cStringIO": "io", "urllib2": "urllib.request", "__builtin__": "builtins",
 }  # fmt: skip
 PYTHON_2_MODULES = ("cPickle", "Queue", "ConfigParser", "StringIO", "cStringIO", "urllib2", "__builtin__")
+PYTHON_2_BUILTINS = ("xrange", "unicode", "basestring", "unichr", "long", "reduce")  # those that can be put back
 PYTHON_2_METHODS = ("iteritems", "itervalues", "iterkeys", "has_key")
 # Names that NumPy has removed -> the version, and what to write.
 REMOVED_FROM_NUMPY = {name: ("1.24", name) for name in ("int", "float", "bool", "object", "complex", "str")} | {
@@ -75,9 +76,8 @@ def removed_name(error: BaseException) -> tuple[str, str] | None:
         name = removed_attribute(error)
         version, instead = REMOVED_FROM_NUMPY[name]
         return f"NumPy {version} removed np.{name}: write {instead}", instead
-    if isinstance(error, ModuleNotFoundError) and name in PYTHON_2_MODULES:
-        return f"this is Python 2: {name} is {PYTHON_2_NAMES[name]} in Python 3", PYTHON_2_NAMES[name]
-    if isinstance(error, NameError) and name in ("xrange", "unicode", "basestring", "unichr", "long", "reduce"):
+    known = {ModuleNotFoundError: PYTHON_2_MODULES, NameError: PYTHON_2_BUILTINS}
+    if any(isinstance(error, kind) and name in names for kind, names in known.items()):
         return f"this is Python 2: {name} is {PYTHON_2_NAMES[name]} in Python 3", PYTHON_2_NAMES[name]
     return None
 
@@ -162,16 +162,10 @@ def innermost(error: BaseException) -> tuple[str, int, str, str]:
     """Path, line, function and code of the last frame that is neither ours nor a library's."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = os.path.dirname(os.path.abspath(__file__))
-    library = os.path.dirname(os.path.abspath(os.__file__))
-    theirs = [
-        frame
-        for frame in frames
-        if os.path.dirname(os.path.abspath(frame.filename)) != ours
-        and "site-packages" not in frame.filename
-        and os.path.exists(frame.filename)
-        and not os.path.abspath(frame.filename).startswith(library + os.sep)
-    ]
-    if not theirs:
-        return "?", 0, frames[-1].name if frames else "?", ""
-    frame = theirs[-1]
-    return frame.filename, frame.lineno or 0, frame.name, frame.line or ""
+    library = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
+    for frame in reversed(frames):
+        path = os.path.abspath(frame.filename)
+        of_library = path.startswith(library) or "site-packages" in frame.filename
+        if os.path.dirname(path) != ours and not of_library and os.path.exists(frame.filename):
+            return frame.filename, frame.lineno or 0, frame.name, frame.line or ""
+    return "?", 0, frames[-1].name if frames else "?", ""

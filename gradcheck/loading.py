@@ -20,24 +20,15 @@ import re
 import signal
 import sys
 import tokenize
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
 
-from gradcheck.errors import (
-    CELLS,
-    Needs,
-    StillRunning,
-    describe,
-    label,
-    missing_module,
-    plain,
-    removed_attribute,
-    removed_name,
-)
+from gradcheck import errors
+from gradcheck.errors import Needs, StillRunning, describe, label, plain
 from gradcheck.source import register
 
 
@@ -80,32 +71,28 @@ class StandIn:
     __rmatmul__ = __pow__ = __neg__ = __lt__ = __gt__ = __array_ufunc__ = __enter__ = _refuse
 
 
-class PutBack:
+class PutBack(ExitStack):
     """Names that NumPy or Python 3 has removed, put back until the end of the `with`."""
 
-    def __enter__(self):
-        self.undo, self.messages = [], []
-        return self
-
-    def __exit__(self, *_):
-        for undo in self.undo:
-            undo()
+    def __init__(self):
+        super().__init__()
+        self.messages = []
 
     def add(self, error: BaseException) -> bool:
         """Put back the name that this error misses; False if it is not one of those or has been put back already."""
-        fix = removed_name(error)
+        fix = errors.removed_name(error)
         if fix is None or fix[0] in self.messages:
             return False
         self.messages.append(fix[0])
         if isinstance(error, ImportError):
             sys.modules[error.name] = importlib.import_module(fix[1])
-            self.undo.append(lambda: sys.modules.pop(error.name, None))
+            self.callback(sys.modules.pop, error.name, None)
         else:
             owner, name = builtins, error.name
             if isinstance(error, AttributeError):
-                owner, name = np, removed_attribute(error)
+                owner, name = np, errors.removed_attribute(error)
             setattr(owner, name, eval(fix[1], {"np": np, "functools": functools}))
-            self.undo.append(lambda: delattr(owner, name))
+            self.callback(delattr, owner, name)
         return True
 
 
@@ -147,14 +134,10 @@ def _notebook(path: str, data: bytes) -> str:
         code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
     except (ValueError, KeyError, TypeError):
         raise SyntaxError("is not a notebook", (path, 1, 0, "")) from None
-    code = [
-        "" if re.match(r"%%(?!time|capture)", cell) else re.sub(rf"(?m)^([ \t]*)({IPYTHON})$", r"\1pass", cell)
-        for cell in code
-    ]
-    starts = [1]
-    for cell in code:
-        starts.append(starts[-1] + cell.count("\n") + 1)
-    CELLS[path] = starts[:-1]
+    code = ["" if re.match(r"%%(?!time|capture)", cell) else cell for cell in code]
+    code = [re.sub(rf"(?m)^([ \t]*)({IPYTHON})$", r"\1pass", cell) for cell in code]
+    lengths = [cell.count("\n") + 1 for cell in code]
+    errors.CELLS[path] = [1 + sum(lengths[:number]) for number in range(len(code))]
     return "\n".join(code) + "\n"
 
 
@@ -220,10 +203,8 @@ def _repaired(text: str, error: SyntaxError, cut: dict[str, str]) -> tuple[str, 
         begin -= 1
     if not any(lines[begin:end]):  # nothing is left to cut: give up
         raise error
-    cut.update(
-        (name, f"to be parsed: {plain(error.msg)}")
-        for name in re.findall(r"(?m)^class (\w+)", "\n".join(lines[begin:end]))
-    )
+    for name in re.findall(r"(?m)^class (\w+)", "\n".join(lines[begin:end])):
+        cut[name] = f"to be parsed: {plain(error.msg)}"
     lines[begin:end] = [""] * (end - begin)
     return "\n".join(lines), Repair(f"{message}; checked without lines {begin + 1} to {end}", where, fatal=True)
 
@@ -269,7 +250,8 @@ class StatementLoader(importlib.machinery.SourceFileLoader):
         flags = 0
         for node in tree.body:
             if isinstance(node, ast.ImportFrom) and node.module == "__future__":
-                flags |= functools.reduce(lambda a, b: a | b, [_flag(alias.name) for alias in node.names])
+                for alias in node.names:
+                    flags |= getattr(__future__, alias.name).compiler_flag
         said = set()  # packages that are missing
         unsure = None  # a star import failed: any name may come from there
         late = False
@@ -289,7 +271,7 @@ class StatementLoader(importlib.machinery.SourceFileLoader):
                 late = True
             if isinstance(error, NameError) and unsure:
                 error = Needs(unsure)
-            needs = missing_module(error) or f"what line {node.lineno} failed to define"
+            needs = errors.missing_module(error) or f"what line {node.lineno} failed to define"
             names = _bound(node)
             if "*" in names:
                 unsure = needs
@@ -311,10 +293,6 @@ def _statements(tree: ast.Module):
             yield from (ast.copy_location(ast.Import([alias]), node) for alias in node.names)
         else:
             yield node
-
-
-def _flag(name: str) -> int:
-    return getattr(__future__, name).compiler_flag
 
 
 def _execute(code, module: ModuleType) -> BaseException | None:
@@ -356,16 +334,13 @@ def _repair(path: str, tree: ast.Module, node: ast.stmt, names: list[str], error
         if isinstance(error, ModuleNotFoundError) and package == name:
             message = f"imports {name}, which is neither in the folder nor installed here"
         elif isinstance(error, ModuleNotFoundError):
-            message = (
-                f"imports {name}, which {'NumPy 2' if package == 'numpy' else 'the installed ' + package} no longer has"
-            )
+            owner = "NumPy 2" if package == "numpy" else f"the installed {package}"
+            message = f"imports {name}, which {owner} no longer has"
         else:
             message = f"imports {', '.join(names)} from {name}, which has no such name"
-        used = {part.id for part in ast.walk(tree) if isinstance(part, ast.Name)} | ({"*"} & {*names})
-        message = f"line {node.lineno} {message}"
-        if not used & {*names, "*"}:
-            return Repair(f"{message}; nothing here uses it: delete the line; checked without it", where)
-        return Repair(f"{message}; checked without it", where)
+        used = {part.id for part in ast.walk(tree) if isinstance(part, ast.Name)} | {"*"}
+        unused = "" if used & {*names} else "nothing here uses it: delete the line; "
+        return Repair(f"line {node.lineno} {message}; {unused}checked without it", where)
     return Repair(f"{message}; checked without this statement", where or label(path, node.lineno))
 
 
@@ -411,11 +386,9 @@ class FolderFinder:
             place = os.path.join(folder, *parts)
             for file in (place + ".py", os.path.join(place, "__init__.py")):
                 if os.path.isfile(file):
-                    inside = [place] if file.endswith("__init__.py") else None
-                    loader = StatementLoader(name, file)
-                    return importlib.util.spec_from_file_location(
-                        name, file, loader=loader, submodule_search_locations=inside
-                    )
+                    given = {"loader": StatementLoader(name, file)}
+                    given["submodule_search_locations"] = [place] if file.endswith("__init__.py") else None
+                    return importlib.util.spec_from_file_location(name, file, **given)
         return None
 
 

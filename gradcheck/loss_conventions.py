@@ -6,11 +6,11 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from gradcheck.errors import plain
+from gradcheck.definitions import LOSSES, Form, match_loss
+from gradcheck.errors import describe, plain
 from gradcheck.mistakes_losses import KNOWN_VARIANTS, OTHER_LOSSES, SCALES
 from gradcheck.reference import is_coarse, loss_value, one_hot, points, relative_error, softmax
 from gradcheck.report_rows import NotWritten, Row, Unusable, numbers, pair
-from gradcheck.source import line_of
 from gradcheck.wrapped import Wrapped
 
 # Batches of two sizes, so that a factor of N is told from one of 7; ten columns, for a loss with a weight per digit.
@@ -50,9 +50,8 @@ class Reduced(Wrapped):
     def call(self, method: str, o: np.ndarray, t: np.ndarray):
         given = o, t.argmax(axis=1) if self.labels else t
         if method == "backward" and self.gives_both:
-            with suppress(
-                Unusable, NotWritten, AttributeError
-            ):  # a backward without arguments, or none: forward has said it
+            # A backward without arguments, or none: forward has said it.
+            with suppress(Unusable, NotWritten, AttributeError):
                 return super().call(method, *given)
             return super().call("forward", *given)[1]
         return super().call(method, *given)
@@ -61,11 +60,11 @@ class Reduced(Wrapped):
         result = self.call("forward", o, t)
         if isinstance(result, tuple) and len(result) == 2:
             result, self.gives_both = result[0], True
-            where, message = line_of(self.cls, "forward"), "other convention: forward returns (loss, gradient)"
-            self.row.remark("agreement", message, mistake="not-a-number", where=where)
+            message = "other convention: forward returns (loss, gradient)"
+            self.row.remark("agreement", message, mistake="not-a-number", at="forward")
         if isinstance(result, (tuple, dict)):
             message = f"forward returns a {type(result).__name__}, not a number: return the loss alone"
-            raise Unusable(message, mistake="not-a-number", where=line_of(self.cls, "forward"))
+            raise Unusable(message, mistake="not-a-number", at="forward")
         result = np.asarray(result)
         if result.dtype.kind not in "fiub":
             raise Unusable(f"forward returns {plain(result.dtype)}, not a number")
@@ -74,16 +73,88 @@ class Reduced(Wrapped):
         kinds = {len(o): PER_SAMPLE, o.shape[1]: PER_COLUMN, o.size: PER_OUTPUT}
         if result.size not in kinds:
             message = f"forward returns an array of shape {result.shape}, not a number"
-            raise Unusable(message, where=line_of(self.cls, "forward"))
+            raise Unusable(message, at="forward")
         self.shape, self.holds = self.shape or result.shape, kinds[result.size]
         return float(result.sum() / (len(o) if self.mean else 1))
 
 
-class Form(SimpleNamespace):
-    """What forward turned out to be: factor(n, k) times the mean, with this margin; key and words of the factor."""
+def find_known(check: SimpleNamespace, columns_elsewhere: bool | None) -> bool:
+    """What forward of one of the assignment's losses is; whether it is worth while to look at backward."""
+    row, loss, o, t = check.row, check.loss, check.o, check.t
+    try:
+        first = loss.value(o, t)
+    except (NotWritten, Unusable):
+        raise
+    except Exception:
+        if not wants_labels(loss, check.name):
+            raise
+        first = loss.value(o, t)
+    if np.isfinite(first) and _keeps_earlier_batches(loss, o, t, first):
+        message = "forward differs from call to call for the same batch: it keeps something from earlier batches"
+        row.wrong("agreement", message, mistake="differs", at="forward")
+        return False
+    check.form = find_form(loss, check.name, columns_elsewhere)
+    return True
 
 
-def find_form(row: Row, loss: Reduced, name: str, columns_elsewhere: bool | None) -> Form | None:
+def find_other(check: SimpleNamespace, _) -> bool:
+    """A loss of another name: outputs or probabilities, a number or an array, its definition if it has one."""
+    row, loss, name = check.row, check.loss, check.name
+    definition = LOSSES[name][0].total if name in LOSSES else None
+    right = definition and (lambda o, t: definition(o, t) / len(o))
+    try:
+        first = loss.value(check.o, check.t)
+    except (ValueError, TypeError, IndexError, KeyError, Unusable) as error:
+        if right and not isinstance(error, Unusable) and wants_labels(loss, name, right):
+            return find_other(check, None)
+        if name in LOSSES or getattr(error, "more", {}).get("mistake") == "return-missing":
+            raise
+        row.verdict, message = "not checked", describe(error)[0] if not isinstance(error, Unusable) else str(error)
+        row.remark("use", f"no loss of the assignment, and it cannot be checked as one: {message}")
+        return False
+    batches = [batch(name, shape, seed) for seed, shape in ((1, SHAPES[0]), (2, SHAPES[1]))]
+    check.form = match_loss(name, loss.value, batches)
+    if check.form is None:
+        as_probabilities = [(softmax(0.3 * o), t) for o, t in batches]
+        check.form = match_loss(name, loss.value, as_probabilities)
+        if check.form or not np.isfinite(first):
+            (check.o, check.t), check.probabilities = as_probabilities[0], True
+    value = loss.value(check.o, check.t)
+    if not np.isfinite(value):
+        message = f"forward is {first:g} for ordinary outputs and one-hot targets"
+        where = loss.line_that_fails("forward")[0]
+        row.wrong("agreement", message, mistake="not-finite", where=where, at="forward")
+        return False
+    if _keeps_earlier_batches(loss, check.o, check.t, value):
+        row.verdict = "not checked"
+        row.remark("use", "forward differs from call to call for the same batch", mistake="differs")
+        return False
+    if loss.holds:
+        once, twice = (loss.value(*(np.vstack([a] * times) for a in (check.o, check.t))) for times in (1, 2))
+        loss.mean = abs(twice - once) < 1e-6 * abs(once)
+        report_shape(loss)
+        check.form = match_loss(name, loss.value, [(check.o, check.t)])
+    if right is not None and check.form is None:
+        evidence = difference(loss, right, (check.o, check.t))
+        row.remark("agreement", f"forward is not {name} as it is defined", at="forward", evidence=evidence)
+    elif right is not None and check.form.words:
+        row.remark("agreement", check.form.words, mistake=check.form.key, at="forward")
+    return True
+
+
+def _keeps_earlier_batches(loss: Reduced, o: np.ndarray, t: np.ndarray, first: float) -> bool:
+    """Whether forward of a batch is another number after a forward of another batch."""
+    fresh = Reduced(loss.make, Row("trial"), loss.columns)
+    fresh.labels, fresh.mean = loss.labels, loss.mean
+    try:
+        if abs(loss.value(0.5 * o, t) - fresh.value(0.5 * o, t)) > 1e-9 * abs(first):
+            return True
+        return abs(loss.value(o, t) - first) > 1e-9 * abs(first)
+    except Unusable:
+        return False
+
+
+def find_form(loss: Reduced, name: str, columns_elsewhere: bool | None) -> Form | None:
     """Compare forward with the definition under every known factor. None: it is no such thing.
 
     A loss in rows over the number of columns and one in columns over the batch are one formula, so the orientation of
@@ -101,24 +172,24 @@ def find_form(row: Row, loss: Reduced, name: str, columns_elsewhere: bool | None
         if form is None:
             continue
         if columns == orientations[0] or form.convention:
-            return _accept(row, loss, name, form)
+            return _accept(loss, name, form)
         turned = form  # right for no network: a softmax over the wrong axis looks like this too
     loss.columns = orientations[0]
-    if turned is not None and not _is_another(row, loss, name):
+    if turned is not None and not _is_another(loss, name):
         loss.columns = orientations[1]
-        return _accept(row, loss, name, turned)
+        return _accept(loss, name, turned)
     if turned is not None:
         return None
-    if not loss.labels and wants_labels(row, loss, name):
-        return find_form(row, loss, name, columns_elsewhere)
+    if not loss.labels and wants_labels(loss, name):
+        return find_form(loss, name, columns_elsewhere)
     if trouble is not None:
         raise trouble
-    if not _is_another(row, loss, name):
-        _report_value(row, loss, name)
+    if not _is_another(loss, name):
+        _report_value(loss, name)
     return None
 
 
-def wants_labels(row: Row, loss: Reduced, name: str, right: Callable | None = None) -> bool:
+def wants_labels(loss: Reduced, name: str, right: Callable | None = None) -> bool:
     """Whether forward is the loss, mean or sum, when it gets class numbers for the one-hot target: a fault.
 
     From then on it gets them, so that this fault hides no other.
@@ -132,7 +203,7 @@ def wants_labels(row: Row, loss: Reduced, name: str, right: Callable | None = No
     if not np.isclose([value, value / len(o)], true, rtol=1e-4).any():
         return False
     message = "the target is taken as class numbers: the assignment gives one-hot rows (target.argmax(1) turns them)"
-    row.wrong("agreement", message, mistake="labels", where=line_of(loss.cls, "forward"))
+    loss.row.wrong("agreement", message, mistake="labels", at="forward")
     loss.labels = True
     return True
 
@@ -159,7 +230,7 @@ def _match(loss: Reduced, name: str) -> Form | None:
         margin, extra = _find_margin(loss, 2 if coarse else 9)
     theirs = [loss.value(*given) for given in batches]
     tolerance = 1e-4 if coarse else 1e-6
-    known = {"margin": margin, "extra": extra}
+    total = lambda o, t: len(o) * loss_value(name, o, t, margin)  # noqa: E731
     found, best = None, tolerance
     for epsilon in EPSILONS if name == "SoftmaxCrossEntropyLoss" else (0.0,):
         values = [loss_value(name, *given, margin) + extra + _shortened(*given, epsilon) for given in batches]
@@ -167,7 +238,7 @@ def _match(loss: Reduced, name: str) -> Form | None:
             true = [factor(*given[0].shape) * value for given, value in zip(batches, values)]
             error = relative_error(np.array(theirs), np.array(true))
             if error < best:
-                found = Form(key=key, factor=factor, words=words, convention=convention, epsilon=epsilon, **known)
+                found = Form(key, words, factor, total, convention, epsilon, margin, extra)
                 best = 0.01 * error  # another epsilon must be far nearer
     if found:
         return found
@@ -176,8 +247,7 @@ def _match(loss: Reduced, name: str) -> Form | None:
     if ratios[0] > 0 and abs(extra) < 1e-6 and np.allclose(ratios, ratios[0], rtol=tolerance):
         size = 1 / ratios[0]
         words = f"the sum divided by {size:.6g}, a fixed number, where the batch size belongs"
-        factor = lambda n, k: n / size  # noqa: E731
-        return Form(key="fixed-batch", factor=factor, words=words, convention=False, epsilon=0.0, **known)
+        return Form("fixed-batch", words, lambda n, k: n / size, total, False, 0.0, margin, extra)
     return None
 
 
@@ -206,43 +276,40 @@ def _find_margin(loss: Reduced, digits: int) -> tuple[float, float]:
 ABOUT_THE_MEAN = ("sum", "sum-no-half", "mean-of-all", "over-n-twice", "over-k", "fixed-batch")
 
 
-def _accept(row: Row, loss: Reduced, name: str, form: Form) -> Form:
-    where = line_of(loss.cls, "forward")
+def _accept(loss: Reduced, name: str, form: Form) -> Form:
     if loss.columns:
-        row.remark("agreement", "other convention: samples in columns, not in rows", mistake="columns")
-    report_shape(row, loss)
+        loss.row.remark("agreement", "other convention: samples in columns, not in rows", mistake="columns")
+    report_shape(loss)
     if form.epsilon:
-        message = (
-            f"{form.epsilon:g} is added in the logarithm: a large loss is cut off; log-sum-exp needs no such number"
-        )
-        row.remark("agreement", message, mistake="epsilon", where=where)
+        added = f"{form.epsilon:g} is added in the logarithm"
+        message = f"{added}: a large loss is cut off; log-sum-exp needs no such number"
+        loss.row.remark("agreement", message, mistake="epsilon", at="forward")
     if name == "HingeLoss":
-        _report_margin(row, form, where)
+        _report_margin(loss.row, form)
     if form.key == "mean":
         return form
     column = "mean" if form.key in ABOUT_THE_MEAN else "agreement"
     if form.convention:
-        row.remark(column, f"other convention: {form.words}", mistake=form.key, where=where)
+        loss.row.remark(column, f"other convention: {form.words}", mistake=form.key, at="forward")
     else:
-        row.wrong(column, f"forward is wrong: {form.words}", mistake=form.key, where=where)
+        loss.row.wrong(column, f"forward is wrong: {form.words}", mistake=form.key, at="forward")
     return form
 
 
-def report_shape(row: Row, loss: Reduced) -> None:
+def report_shape(loss: Reduced) -> None:
     """forward returns an array: one loss per sample is a convention, all else lacks a sum."""
-    where = line_of(loss.cls, "forward")
-    if loss.holds in MISSING_SUM:
-        message = f"forward returns shape {loss.shape}, {MISSING_SUM[loss.holds]}"
-        row.wrong("agreement", message, mistake="missing-sum", where=where)
-    elif loss.holds == PER_SAMPLE and not loss.mean:
-        message = f"forward returns shape {loss.shape}, the losses of the samples, each divided by N already: sum them"
-        row.wrong("agreement", message, mistake="missing-sum", where=where)
+    lacks = MISSING_SUM.get(loss.holds)
+    if loss.holds == PER_SAMPLE and not loss.mean:
+        lacks = "the losses of the samples, each divided by N already: sum them"
+    if lacks:
+        message = f"forward returns shape {loss.shape}, {lacks}"
+        loss.row.wrong("agreement", message, mistake="missing-sum", at="forward")
 
 
-def _report_margin(row: Row, form: Form, where: str | None) -> None:
+def _report_margin(row: Row, form: Form) -> None:
     if form.margin <= 0:
         key, words = ("margin-missing", "missing") if form.margin == 0 else ("margin-sign", f"{form.margin:g}")
-        row.wrong("agreement", f"forward is wrong: the margin is {words}", mistake=key, where=where)
+        row.wrong("agreement", f"forward is wrong: the margin is {words}", mistake=key, at="forward")
     elif form.margin != 5:
         message = f"other convention: the margin is {form.margin:g} unless given, 5 in the assignment"
         row.remark("agreement", message, mistake="margin-default")
@@ -250,12 +317,11 @@ def _report_margin(row: Row, form: Form, where: str | None) -> None:
         counted = abs(form.extra - form.margin) < 1e-6
         why = ": the target's own column is counted, max(0, margin) more" if counted else ""
         key = "target-counted" if counted else "constant-added"
-        row.wrong("agreement", f"forward is {form.extra:g} per sample too large{why}", mistake=key, where=where)
+        row.wrong("agreement", f"forward is {form.extra:g} per sample too large{why}", mistake=key, at="forward")
 
 
-def _is_another(row: Row, loss: Reduced, name: str) -> bool:
+def _is_another(loss: Reduced, name: str) -> bool:
     """forward is the definition under no known factor: is it another formula with a name?"""
-    where = line_of(loss.cls, "forward")
     batches = [batch(name, shape, seed) for seed, shape in ((1, SHAPES[0]), (2, SHAPES[1]))]
     theirs = np.array([loss.value(*given) for given in batches])
     sizes = np.array([len(given[0]) for given in batches])
@@ -264,16 +330,16 @@ def _is_another(row: Row, loss: Reduced, name: str) -> bool:
             true = np.array([total(*given, margin) for given in batches])
             for over in (sizes, 1.0, 2.0 * sizes, SHAPES[0][1] * sizes):
                 if relative_error(theirs, true / over) < 1e-6:
-                    report_shape(row, loss)
+                    report_shape(loss)
                     if key in KNOWN_VARIANTS:
-                        row.remark("agreement", f"other convention: forward is {words}", mistake=key, where=where)
+                        loss.row.remark("agreement", f"other convention: forward is {words}", mistake=key, at="forward")
                     else:
-                        row.wrong("agreement", f"forward is wrong: it is {words}", mistake=key, where=where)
+                        loss.row.wrong("agreement", f"forward is wrong: it is {words}", mistake=key, at="forward")
                     return True
     return False
 
 
-def _report_value(row: Row, loss: Reduced, name: str) -> None:
+def _report_value(loss: Reduced, name: str) -> None:
     """forward is no formula with a name: the first sample that shows it, or the batch."""
     message = "forward is not the loss of the assignment, nor that under a known convention"
     o, t = batch(name, SHAPES[0])
@@ -281,7 +347,7 @@ def _report_value(row: Row, loss: Reduced, name: str) -> None:
     if value == round(value) and 0 <= loss_value(name, o, t) - value < 2:
         message = "forward is rounded to an integer: / where // or int(...) stands"
     evidence = difference(loss, lambda o, t: loss_value(name, o, t), (o, t))
-    row.wrong("agreement", message, where=line_of(loss.cls, "forward"), evidence=evidence)
+    loss.row.wrong("agreement", message, at="forward", evidence=evidence)
 
 
 def difference(loss: Reduced, right, given: tuple[np.ndarray, np.ndarray]) -> str:

@@ -216,14 +216,12 @@ WRONG_LAYERS: dict[str, list[Mistake]] = table({
 # fmt: on
 
 # Values that differ from the definition but are known under a name: remarks, as long as backward fits them.
-OTHER_FORMS = table(
-    {
-        "Gelu.forward": [
-            ("gelu-erf", "x Phi(x), the exact GELU; the assignment's is the tanh form", lambda c: gelu_erf(c.x)),
-            ("gelu-sigmoid", "x sigmoid(1.702 x); the assignment's is the tanh form", lambda c: gelu_sigmoid(c.x)),
-        ],
-    }
-)
+OTHER_FORMS = {
+    "Gelu.forward": [
+        Mistake("gelu-erf", "x Phi(x), the exact GELU; the assignment's is the tanh form", lambda c: gelu_erf(c.x)),
+        Mistake("gelu-sigmoid", "x sigmoid(1.702 x); the assignment's is the tanh form", lambda c: gelu_sigmoid(c.x)),
+    ],
+}
 
 
 def fit_gelu(function: Callable, x: np.ndarray, values: np.ndarray) -> tuple[float, float] | None:

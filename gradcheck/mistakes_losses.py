@@ -6,17 +6,23 @@ from gradcheck.mistakes_layers import Mistake, table
 from gradcheck.reference import sigmoid, softmax, violations
 
 
-def _hinge_mask(c, margin: float) -> np.ndarray:
-    return (violations(c.o, c.t, margin) > 0).astype(float)
+def _mask(c, margin: float | None = None) -> np.ndarray:
+    """1 for each violation of this margin, of the loss's own if none is given."""
+    return (violations(c.o, c.t, c.margin if margin is None else margin) > 0).astype(float)
 
 
-def _hinge_gradient(mask: np.ndarray, c) -> np.ndarray:
-    return (mask - c.t * mask.sum(axis=1, keepdims=True)) / c.n
-
-
-def _hinge_all(c, margin: float) -> np.ndarray:
+def _mask_of_all(c) -> np.ndarray:
     """The mask with the target's own column counted: margin - o_t + o_t > 0."""
-    return (margin - (c.o * c.t).sum(axis=1, keepdims=True) + c.o > 0).astype(float)
+    return (c.margin - (c.o * c.t).sum(axis=1, keepdims=True) + c.o > 0).astype(float)
+
+
+def _mask_of_worst(c) -> np.ndarray:
+    worst = violations(c.o, c.t, c.margin)
+    return ((worst == worst.max(axis=1, keepdims=True)) & (worst > 0)).astype(float)
+
+
+def _hinge(c, mask: np.ndarray) -> np.ndarray:
+    return mask - c.t * mask.sum(axis=1, keepdims=True)
 
 
 def _softmax_of_columns_largest(o: np.ndarray) -> np.ndarray:
@@ -35,99 +41,88 @@ def _focal_with(c, second) -> np.ndarray:
     """The focal loss's gradient with second(p, gamma) times log p for the second term of its product rule."""
     p = (c.p * c.t).sum(axis=1, keepdims=True)
     weight = (c.weights * c.t).sum(axis=1, keepdims=True)
-    return weight * ((1 - p) ** c.gamma + second(p, c.gamma) * np.log(p)) * (c.p - c.t) / c.n
+    return weight * ((1 - p) ** c.gamma + second(p, c.gamma) * np.log(p)) * (c.p - c.t)
 
 
-def _crammer_singer(c) -> np.ndarray:
-    worst = violations(c.o, c.t, c.margin)
-    return ((worst == worst.max(axis=1, keepdims=True)) & (worst > 0)).astype(float)
-
-
-def _one_against_all(c) -> np.ndarray:
-    sign = 2 * c.t - 1
-    return -sign * (sign * c.o < c.margin) / c.n
-
-
-# See mistakes_layers.WRONG_LAYERS.
+# See mistakes_layers.WRONG_LAYERS. These are gradients of the sum over the batch; the 1/N of the mean comes on top.
 # fmt: off
-WRONG_LOSSES: dict[str, list[Mistake]] = table({
+OF_SUMS = table({
     "EuclideanLoss.grad_input": [
-        ("target-left-out", "the target is left out: o stands for o - t", lambda c: c.o / c.n),
-        ("absolute", "it takes |o - t|: the sign is needed", lambda c: np.abs(c.o - c.t) / c.n),
-        ("parentheses", "only the target is divided by N: (o - t) / N", lambda c: c.o - c.t / c.n),
-        ("plus-target", "the target is added", lambda c: (c.o + c.t) / c.n),
-        ("sign-only", "it is the sign of o - t, as for an absolute error", lambda c: np.sign(c.o - c.t) / c.n),
-        ("squared", "it is the square (o - t)^2, not its derivative", lambda c: (c.o - c.t) ** 2 / c.n),
-        ("softmax-inside", "it holds a softmax: this loss has none", lambda c: (softmax(c.o) - c.t) / c.n),
+        ("target-left-out", "the target is left out: o stands for o - t", lambda c: c.o),
+        ("absolute", "it takes |o - t|: the sign is needed", lambda c: np.abs(c.o - c.t)),
+        ("parentheses", "only the target is divided by N: (o - t) / N", lambda c: c.n * c.o - c.t),
+        ("plus-target", "the target is added", lambda c: c.o + c.t),
+        ("sign-only", "it is the sign of o - t, as for an absolute error", lambda c: np.sign(c.o - c.t)),
+        ("squared", "it is the square (o - t)^2, not its derivative", lambda c: (c.o - c.t) ** 2),
+        ("softmax-inside", "it holds a softmax: this loss has none", lambda c: c.p - c.t),
     ],
     "SoftmaxCrossEntropyLoss.grad_input": [
-        ("of-logits", "it is that of the logits, o - t: the probabilities belong there", lambda c: (c.o - c.t) / c.n),
-        ("target-left-out", "the target is left out: p stands for p - t", lambda c: softmax(c.o) / c.n),
+        ("of-logits", "it is that of the logits, o - t: the probabilities belong there", lambda c: c.o - c.t),
+        ("target-left-out", "the target is left out: p stands for p - t", lambda c: c.p),
         ("of-probabilities", "it is -t / p, that of the probabilities: that of the logits is p - t",
-         lambda c: -c.t / softmax(c.o) / c.n),
-        ("softmax-twice", "the softmax is applied twice", lambda c: (softmax(softmax(c.o)) - c.t) / c.n),
-        ("wrong-axis", "the softmax runs over the batch, not the classes", lambda c: (softmax(c.o, 0) - c.t) / c.n),
+         lambda c: -c.t / c.p),
+        ("softmax-twice", "the softmax is applied twice", lambda c: softmax(c.p) - c.t),
+        ("wrong-axis", "the softmax runs over the batch, not the classes", lambda c: softmax(c.o, 0) - c.t),
         ("wrong-axis", "the softmax's sum runs over the batch (axis 0)",
-         lambda c: (_softmax_of_rows_and_columns(c.o) - c.t) / c.n),
+         lambda c: _softmax_of_rows_and_columns(c.o) - c.t),
         ("wrong-axis", "the maximum is taken over the batch (axis 0): each row's own is needed",
-         lambda c: (_softmax_of_columns_largest(c.o) - c.t) / c.n),
-        ("wrong-axis", "the softmax runs over the whole array", lambda c: (softmax(c.o, None) - c.t) / c.n),
+         lambda c: _softmax_of_columns_largest(c.o) - c.t),
+        ("wrong-axis", "the softmax runs over the whole array", lambda c: softmax(c.o, None) - c.t),
         ("sigmoid-slope", "it is multiplied by p (1 - p), which p - t holds already",
-         lambda c: (softmax(c.o) - c.t) * softmax(c.o) * (1 - softmax(c.o)) / c.n),
-        ("target-only", "only the target's column has a gradient", lambda c: (softmax(c.o) - 1) * c.t / c.n),
-        ("sigmoid-inside", "a sigmoid stands where softmax belongs", lambda c: (sigmoid(c.o) - c.t) / c.n),
-        ("unnormalised", "exp(o) is not divided by its row's sum", lambda c: (np.exp(c.o) - c.t) / c.n),
-        ("log-left", "it is log p - t", lambda c: (np.log(softmax(c.o)) - c.t) / c.n),
-        ("plus-target", "the target is added", lambda c: (softmax(c.o) + c.t) / c.n),
-        ("parentheses", "only the target is divided by N: (p - t) / N", lambda c: softmax(c.o) - c.t / c.n),
+         lambda c: (c.p - c.t) * c.p * (1 - c.p)),
+        ("target-only", "only the target's column has a gradient", lambda c: (c.p - 1) * c.t),
+        ("sigmoid-inside", "a sigmoid stands where softmax belongs", lambda c: sigmoid(c.o) - c.t),
+        ("unnormalised", "exp(o) is not divided by its row's sum", lambda c: np.exp(c.o) - c.t),
+        ("log-left", "it is log p - t", lambda c: np.log(c.p) - c.t),
+        ("plus-target", "the target is added", lambda c: c.p + c.t),
+        ("parentheses", "only the target is divided by N: (p - t) / N", lambda c: c.n * c.p - c.t),
     ],
     "HingeLoss.grad_input": [
         ("wrong-axis", "the violations are counted over the batch: sum over axis 1",
-         lambda c: (_hinge_mask(c, c.margin) - c.t * _hinge_mask(c, c.margin).sum(axis=0)) / c.n),
-        ("target-column", "the target's column lacks minus the number of violations",
-         lambda c: _hinge_mask(c, c.margin) / c.n),
+         lambda c: _mask(c) - c.t * _mask(c).sum(axis=0)),
+        ("target-column", "the target's column lacks minus the number of violations", lambda c: _mask(c)),
         ("target-column", "the target's column has -1 where minus the number of violations belongs",
-         lambda c: (_hinge_mask(c, c.margin) * (1 - c.t) - c.t) / c.n),
+         lambda c: _mask(c) * (1 - c.t) - c.t),
         ("target-counted", "the target's own column is counted as a violation",
-         lambda c: (_hinge_mask(c, c.margin) - c.t * _hinge_all(c, c.margin).sum(axis=1, keepdims=True)) / c.n),
-        ("target-counted", "the target's own column is counted as a violation",
-         lambda c: _hinge_all(c, c.margin) / c.n),
+         lambda c: _mask(c) - c.t * _mask_of_all(c).sum(axis=1, keepdims=True)),
+        ("target-counted", "the target's own column is counted as a violation", lambda c: _mask_of_all(c)),
         ("target-column", "the target's column is off by one: minus the violations' number belongs there",
-         lambda c: _hinge_gradient(_hinge_mask(c, c.margin), c) + c.t / c.n),
-        ("margin-missing", "the margin is missing in backward", lambda c: _hinge_gradient(_hinge_mask(c, 0.0), c)),
+         lambda c: _hinge(c, _mask(c)) + c.t),
+        ("margin-missing", "the margin is missing in backward", lambda c: _hinge(c, _mask(c, 0.0))),
         *(("margin-other", f"backward has another margin ({margin:g}) than forward",
-           lambda c, margin=margin: _hinge_gradient(_hinge_mask(c, margin), c))
+           lambda c, margin=margin: _hinge(c, _mask(c, margin)))
           for margin in (1.0, 0.5, 2.0, 4.0, 10.0)),
         ("target-column", "the target's column has plus the number of violations: minus belongs there",
-         lambda c: _hinge_gradient(_hinge_mask(c, c.margin), c) * (1 - 2 * c.t)),
-        ("margin-sign", "the margin has the wrong sign", lambda c: _hinge_gradient(_hinge_mask(c, -c.margin), c)),
+         lambda c: _hinge(c, _mask(c)) * (1 - 2 * c.t)),
+        ("margin-sign", "the margin has the wrong sign", lambda c: _hinge(c, _mask(c, -c.margin))),
         ("values-not-mask", "it holds the violations themselves where 1 for each belongs",
-         lambda c: _hinge_gradient(violations(c.o, c.t, c.margin), c)),
+         lambda c: _hinge(c, violations(c.o, c.t, c.margin))),
         ("mask-reversed", "the comparison of the mask is the wrong way round",
-         lambda c: _hinge_gradient((1 - _hinge_mask(c, c.margin)) * (1 - c.t), c)),
+         lambda c: _hinge(c, (1 - _mask(c)) * (1 - c.t))),
         ("own-column", "it has a wrong mask: the target's output is subtracted in its own column only",
-         lambda c: _hinge_gradient((c.margin + c.o > 0) * (1 - c.t), c)),
-        ("worst-only", "only the worst violation counts", lambda c: _hinge_gradient(_crammer_singer(c), c)),
-        ("sign-of-target", "it is that of a margin on each column alone", lambda c: _one_against_all(c)),
+         lambda c: _hinge(c, (c.margin + c.o > 0) * (1 - c.t))),
+        ("worst-only", "only the worst violation counts", lambda c: _hinge(c, _mask_of_worst(c))),
+        ("sign-of-target", "it is that of a margin on each column alone",
+         lambda c: (1 - 2 * c.t) * ((2 * c.t - 1) * c.o < c.margin)),
     ],
     "KLDivLoss.grad_input": [
-        ("softmax-left-out", "the softmax is left out: it is o - t", lambda c: (c.o - c.t) / c.n),
+        ("softmax-left-out", "the softmax is left out: it is o - t", lambda c: c.o - c.t),
         ("of-probabilities", "it is -t / p, that of the probabilities: that of the outputs is p - t",
-         lambda c: -c.t / c.p / c.n),
+         lambda c: -c.t / c.p),
     ],
     "CrossEntropyLoss.grad_input": [
-        ("parentheses", "only the target is divided by N: (p - t) / N", lambda c: c.p - c.t / c.n),
+        ("parentheses", "only the target is divided by N: (p - t) / N", lambda c: c.n * c.p - c.t),
         ("of-probabilities", "it is -t / p, that of the probabilities: that of the outputs is p - t",
-         lambda c: -c.t / c.p / c.n),
+         lambda c: -c.t / c.p),
     ],
     "BrierLoss.grad_input": [
-        ("softmax-slope", "the derivative of softmax is missing: it is 2 (p - t)", lambda c: 2 * (c.p - c.t) / c.n),
+        ("softmax-slope", "the derivative of softmax is missing: it is 2 (p - t)", lambda c: 2 * (c.p - c.t)),
         ("softmax-diagonal", "softmax's derivative is p (1 - p) alone: other columns count too",
-         lambda c: 2 * (c.p - c.t) * c.p * (1 - c.p) / c.n),
+         lambda c: 2 * (c.p - c.t) * c.p * (1 - c.p)),
     ],
     "FocalLoss.grad_input": [
         ("cross-entropy", "it is p - t, that of the cross-entropy: the factor (1 - p)^gamma is left out",
-         lambda c: (c.p - c.t) / c.n),
+         lambda c: c.p - c.t),
         ("power-constant", "it treats (1 - p)^gamma as a constant", lambda c: _focal_with(c, lambda p, g: 0)),
         ("second-term-sign", "the second term of the product rule has the wrong sign",
          lambda c: _focal_with(c, lambda p, g: g * p * (1 - p) ** (g - 1))),
@@ -137,14 +132,20 @@ WRONG_LOSSES: dict[str, list[Mistake]] = table({
          lambda c: _focal_with(c, lambda p, g: -g * (1 - p) ** g)),
     ],
     "LabelSmoothingCrossEntropyLoss.grad_input": [
-        ("unsmoothed", "it is p - t: the smoothed target belongs there", lambda c: (c.p - c.t) / c.n),
+        ("unsmoothed", "it is p - t: the smoothed target belongs there", lambda c: c.p - c.t),
     ],
     "MSELoss.grad_input": [
-        ("absolute", "it takes |o - t|: the sign is needed", lambda c: 2 * np.abs(c.o - c.t) / c.n),
+        ("absolute", "it takes |o - t|: the sign is needed", lambda c: 2 * np.abs(c.o - c.t)),
     ],
 })
 # fmt: on
 
+
+def _over_n(mistake: Mistake) -> Mistake:
+    return mistake._replace(wrong=lambda c: mistake.wrong(c) / c.n)
+
+
+WRONG_LOSSES = {value: [_over_n(mistake) for mistake in mistakes] for value, mistakes in OF_SUMS.items()}
 
 # Factors of a loss against the mean over the batch: key, factor of (n, k), words, and whether it is a convention.
 SCALES = (
@@ -170,19 +171,12 @@ def _cross(p, t) -> float:
     return float(-(t * np.log(p)).sum())
 
 
-def _unclipped(o, t, margin) -> float:
-    return float(((margin - (o * t).sum(axis=1, keepdims=True) + o) * (1 - t)).sum())
-
-
 # fmt: off
 # What forward may be in place of the assignment's loss: key, words, and its sum over the batch.
 OTHER_LOSSES = {
     "EuclideanLoss": (
-        (
-            "euclid-root",
-            "the norm ||o - t||, the square root left in",
-            lambda o, t, m: np.sqrt(((o - t) ** 2).sum(axis=1)).sum(),
-        ),
+        ("euclid-root", "the norm ||o - t||, the square root left in",
+         lambda o, t, m: np.sqrt(((o - t) ** 2).sum(axis=1)).sum()),
         ("euclid-absolute", "the absolute error |o - t|", lambda o, t, m: np.abs(o - t).sum()),
         ("euclid-sum-of-differences", "the sum of o - t, not squared", lambda o, t, m: (o - t).sum()),
     ),
@@ -198,11 +192,8 @@ OTHER_LOSSES = {
         ("log-missing", "the probability without its logarithm", lambda o, t, m: -(t * softmax(o)).sum()),
         ("no-softmax", "-t o: softmax and logarithm are missing", lambda o, t, m: -(t * o).sum()),
         ("log-sum-missing", "the log-sum-exp alone", lambda o, t, m: np.log(np.exp(o).sum(axis=1)).sum()),
-        (
-            "binary-cross-entropy",
-            "a cross-entropy of each column, with (1 - t) log(1 - p)",
-            lambda o, t, m: _cross(softmax(o), t) + _cross(1 - softmax(o), 1 - t),
-        ),
+        ("binary-cross-entropy", "a cross-entropy of each column, with (1 - t) log(1 - p)",
+         lambda o, t, m: _cross(softmax(o), t) + _cross(1 - softmax(o), 1 - t)),
     ),
     "HingeLoss": (
         ("margin-missing", "max(0, o_k - o_t): the margin is missing", lambda o, t, m: violations(o, t, 0.0).sum()),
@@ -214,7 +205,8 @@ OTHER_LOSSES = {
         ("hinge-sign", "o_t and o_k are exchanged", lambda o, t, m: violations(-o, t, m).sum()),
         ("squared-hinge", "the squared hinge loss", lambda o, t, m: (violations(o, t, m) ** 2).sum()),
         ("worst-only", "Crammer and Singer's: the worst class alone", lambda o, t, m: violations(o, t, m).max(1).sum()),
-        ("hinge-unclipped", "max(0, ...) is missing", lambda o, t, m: _unclipped(o, t, m)),
+        ("hinge-unclipped", "max(0, ...) is missing",
+         lambda o, t, m: ((m - (o * t).sum(axis=1, keepdims=True) + o) * (1 - t)).sum()),
         ("one-against-all", "a hinge on each column alone", lambda o, t, m: np.maximum(m - (2 * t - 1) * o, 0).sum()),
     ),
 }

@@ -22,14 +22,6 @@ SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 N, IN, OUT = 5, 4, 3
 
 
-def relu(x: np.ndarray) -> np.ndarray:
-    return np.maximum(x, 0.0)
-
-
-def relu_slope(x: np.ndarray) -> np.ndarray:
-    return (x > 0).astype(float)
-
-
 def sigmoid(x: np.ndarray) -> np.ndarray:
     """1 / (1 + exp(-x)), in the form that cannot overflow."""
     return 0.5 * (1.0 + np.tanh(0.5 * x))
@@ -69,7 +61,11 @@ def gelu_sigmoid_slope(x: np.ndarray) -> np.ndarray:
     return sigmoid(1.702 * x) + 1.702 * x * sigmoid_slope(1.702 * x)
 
 
-ACTIVATIONS = {"Relu": (relu, relu_slope), "Sigmoid": (sigmoid, sigmoid_slope), "Gelu": (gelu, gelu_slope)}
+ACTIVATIONS = {  # name -> the value, its derivative
+    "Relu": (lambda x: np.maximum(x, 0.0), lambda x: (x > 0).astype(float)),
+    "Sigmoid": (sigmoid, sigmoid_slope),
+    "Gelu": (gelu, gelu_slope),
+}
 
 
 def softmax(o: np.ndarray, axis: int | None = 1) -> np.ndarray:
@@ -108,14 +104,19 @@ def loss_gradient(name: str, o: np.ndarray, t: np.ndarray, margin: float = 5.0) 
 LOSSES = CLASSES["loss"]
 
 
-def sgd(start: np.ndarray, grads: list[np.ndarray], config: dict) -> list[np.ndarray]:
-    """The parameters after each of len(grads) steps of SGD with momentum and weight decay, from rest."""
-    p, v, after = np.array(start, float), 0.0, []
+def sgd_step(p, v, g, lr, wd, m):
+    """(p, v) after a step of SGD with learning rate lr, weight decay wd and momentum coefficient m."""
+    v = m * v + (g + wd * p)
+    return p - lr * v, v
+
+
+def sgd(start: np.ndarray, grads: list[np.ndarray], config: dict, step: Callable = sgd_step) -> np.ndarray:
+    """The parameters after each of len(grads) steps of SGD, from rest, stacked. step: another rule for one step."""
+    p, v, after = np.array(start, float), np.zeros_like(start, dtype=float), []
     for grad in grads:
-        v = config["momentum"] * v + (grad + config["weight_decay"] * p)
-        p = p - config["learning_rate"] * v
+        p, v = step(p, v, grad, config["learning_rate"], config["weight_decay"], config["momentum"])
         after.append(p)
-    return after
+    return np.array(after)
 
 
 def central_differences(function: Callable[[np.ndarray], float], point: np.ndarray, step: float) -> np.ndarray:
@@ -131,9 +132,8 @@ def central_differences(function: Callable[[np.ndarray], float], point: np.ndarr
         left[index] -= h
         right[index] += h
         # The step as the numbers hold it, not as it was meant.
-        return (middle - function(left)) / (point[index] - left[index]), (function(right) - middle) / (
-            right[index] - point[index]
-        )
+        below, above = point[index] - left[index], right[index] - point[index]
+        return (middle - function(left)) / below, (function(right) - middle) / above
 
     sides = {index: slopes(index, step) for index in np.ndindex(point.shape)}
     steepest = max((abs(slope) for pair in sides.values() for slope in pair), default=0.0)

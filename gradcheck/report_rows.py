@@ -9,6 +9,7 @@ import numpy as np
 
 from gradcheck.errors import RemovedName, describe, innermost, missing_module, removed_name
 from gradcheck.reference import relative_errors
+from gradcheck.source import line_of
 
 # Column of the table -> what it promises.
 COLUMNS = {
@@ -38,7 +39,7 @@ class Unusable(Exception):
 
     def __init__(self, message: str, **more):
         super().__init__(message)
-        self.more = more  # mistake and where, as in a Finding
+        self.more = more  # as for Row.add
 
 
 @dataclass
@@ -64,20 +65,21 @@ class Row:
     findings: list[Finding] = field(default_factory=list)
     hints: dict = field(default_factory=dict)  # what the next rows may want to know
 
+    cls = None  # the class under test
+
     def ok(self, column: str) -> None:
         self.columns.setdefault(column, "ok")
 
-    def add(self, kind: str, column: str, message: str, **more) -> None:
+    def add(self, kind: str, column: str, message: str, at: str = "", where: str | None = None, **more) -> None:
+        """at: the method whose line is shown where no other is known, or the method and what it sets, "update W"."""
         kind = "wrong" if self.strict else kind
         before = self.columns.get(column)
-        if (
-            column in COLUMNS
-            and kind != "absent"
-            and (before in (None, "ok") or KINDS.index(kind) < KINDS.index(before))
-        ):
+        weightier = before in (None, "ok") or KINDS.index(kind) < KINDS.index(before)
+        if column in COLUMNS and kind != "absent" and weightier:
             self.columns[column] = kind
         if message not in [other.message for other in self.findings]:
-            self.findings.append(Finding(kind, column, message, **more))
+            where = where or (line_of(self.cls, *at.split()) if at else None)
+            self.findings.append(Finding(kind, column, message, where=where, **more))
 
     wrong = partialmethod(add, "wrong")
     unsafe = partialmethod(add, "unsafe")
@@ -85,10 +87,10 @@ class Row:
     note = partialmethod(add, "note")
     absent = partialmethod(add, "absent")
 
-    def report(self, column: str, what: str, found, where: str | None, evidence: str) -> None:
-        """A wrong value: what it is, the diagnosis (None: none fits), the line, and the first element that differs."""
+    def report(self, column: str, what: str, found, at: str, evidence: str) -> None:
+        """A wrong value: what it is, the diagnosis (None: none fits), where, and the first element that differs."""
         message = f"{what} is wrong" + (f": {found.message}" if found else "")
-        self.wrong(column, message, mistake=found.key if found else None, where=where, evidence=evidence)
+        self.wrong(column, message, mistake=found.key if found else None, at=at, evidence=evidence)
 
     def has(self, kind: str, column: str | None = None) -> bool:
         return any(f.kind == kind and column in (None, f.column) for f in self.findings)

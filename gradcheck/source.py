@@ -136,6 +136,5 @@ def _sets(node: ast.AST, about: str | None) -> bool:
     inside = [target.value for target in targets if isinstance(target, ast.Subscript)]
     # A plain `name = ...` binds the name anew; all else writes into the array.
     written = inside + ([] if isinstance(node, ast.Assign) else targets)
-    return any(
-        isinstance(target, ast.Attribute) and target.attr.strip("_") == about for target in targets + inside
-    ) or any(isinstance(target, ast.Name) and target.id == about for target in written)
+    names = [target.id for target in written if isinstance(target, ast.Name)]
+    return about in names + [t.attr.strip("_") for t in targets + inside if isinstance(t, ast.Attribute)]

@@ -23,14 +23,15 @@ from gradcheck.source import defines
 
 # Softmax and hinge show the orientation of a batch, which the Euclidean loss alone may hide.
 ORDER = ("SoftmaxCrossEntropyLoss", "HingeLoss", "EuclideanLoss")
-ARGUMENTS = {
+ARGUMENT_NAMES = {
     "name": ("name", "layer_name"),
     "in_num": ("in_num", "in_dim", "input_dim", "in_features", "n_in", "in_size", "input_size", "num_in", "fan_in"),
     "out_num": ("out_num", "out_dim", "output_dim", "out_features", "n_out", "out_size", "output_size", "num_out"),
     "init_std": ("init_std", "std", "sigma", "weight_std", "init_scale", "scale"),
 }
+ARGUMENTS = {name: argument for argument, names in ARGUMENT_NAMES.items() for name in names}
 # What an argument that the assignment does not know is given.
-GUESSES = {
+GUESSED_FOR = {
     ("margin", "threshold", "delta", "thresh"): 5.0,
     ("learning_rate", "lr"): 0.1,
     ("momentum", "weight_decay", "bias_init", "dropout", "eps", "epsilon"): 0.0,
@@ -44,6 +45,7 @@ GUESSES = {
     ("dim", "size", "num", "features", "num_features", "n_features", "width", "units", "channels"): IN,
     ("p", "rate", "ratio", "prob", "keep_prob", "drop_prob", "dropout_rate"): 0.5,
 }
+GUESSES = {name: value for names, value in GUESSED_FOR.items() for name in names}
 
 
 def check_files(request: dict, begin: Callable, tell: Callable) -> None:
@@ -133,31 +135,27 @@ def _is_loss(name: str, cls: type) -> bool:
         return "loss" in name.lower()
 
 
-def _role(parameter: str) -> str | None:
-    """The classic argument that a parameter of this name is."""
-    return next((role for role, names in ARGUMENTS.items() if parameter.lower() in names), None)
+def _parameters(cls: type) -> dict[str, inspect.Parameter]:
+    """The parameters of a constructor by name, *args and **keywords left out."""
+    try:
+        parameters = inspect.signature(cls).parameters
+    except (TypeError, ValueError):
+        return {}
+    return {n: p for n, p in parameters.items() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
 
 
 def _unknown_arguments(cls: type) -> list[str]:
     """What a constructor must be given and nobody here can guess."""
-    try:
-        parameters = inspect.signature(cls).parameters.items()
-    except (TypeError, ValueError):
-        return []
-    known = {name for names in GUESSES for name in names} | {*ARGUMENTS["name"]}
-    needed = [n for n, p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-    return [name for name in needed if name.lower() not in known]
+    known = {*GUESSES, *ARGUMENT_NAMES["name"]}
+    return [n for n, p in _parameters(cls).items() if p.default is p.empty and n.lower() not in known]
 
 
 def constructor(cls: type, row: Row, *classic: str) -> Callable:
     """(values of the classic arguments) -> an object, with what this class wants beside or instead of them."""
-    try:
-        parameters = inspect.signature(cls).parameters
-    except (TypeError, ValueError):
-        parameters = {}
+    parameters = _parameters(cls)
     wants_dtype = {"dtype": np.float64} if "dtype" in parameters else {}
     # Another order, such as (in_num, out_num, name), shows in the names.
-    if all(_role(name) in (None, role) for name, role in zip(parameters, classic)):
+    if all(ARGUMENTS.get(name.lower(), argument) == argument for name, argument in zip(parameters, classic)):
         try:
             inspect.signature(cls).bind(*classic)
             return lambda *values: cls(*values, **wants_dtype)
@@ -165,19 +163,17 @@ def constructor(cls: type, row: Row, *classic: str) -> Callable:
             pass
     given, guessed = {}, {}
     for name, parameter in parameters.items():
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            continue
-        if _role(name) in classic:
-            given[name] = classic.index(_role(name))
+        argument = ARGUMENTS.get(name.lower())
+        if argument in classic:
+            given[name] = classic.index(argument)
         elif parameter.default is parameter.empty or name == "dtype":
-            guessed[name] = next((value for names, value in GUESSES.items() if name.lower() in names), None)
+            guessed[name] = GUESSES.get(name.lower())
     extra = ", ".join(f"{name}={getattr(value, '__name__', value)}" for name, value in guessed.items())
     missing = [key for key in classic if classic.index(key) not in given.values()]
-    text = "other convention: the constructor" + (f" wants {extra} (guessed here)" if extra else "")
-    text += " and" if extra and missing else ""
-    text += f" takes no {', '.join(missing)}" if missing else ""
-    text += " takes its arguments in another order" if not (extra or missing) else ""
-    row.remark("use", text, mistake="constructor")
+    words = [f"wants {extra} (guessed here)"] if extra else []
+    words += [f"takes no {', '.join(missing)}"] if missing else []
+    text = " and ".join(words) or "takes its arguments in another order"
+    row.remark("use", f"other convention: the constructor {text}", mistake="constructor")
     return lambda *values: cls(**{name: values[index] for name, index in given.items()}, **guessed)
 
 

@@ -48,19 +48,13 @@ def complete(rows: list[Row], layers: Path | None, loss: Path | None) -> list[Ro
     """The rows in order, with those of classes whose file is missing, and what classes do to each other."""
     for part, path in (("layers", layers), ("loss", loss)):
         if path is None:
-            rows = [
-                row for row in rows if row.name not in CLASSES[part] or row.verdict not in ("missing", "not checked")
-            ]
-            found = [row.name for row in rows]
-            rows += [_missing(name, part + ".py") for name in CLASSES[part] if name not in found]
+            unseen = ("missing", "not checked")
+            rows = [row for row in rows if row.name not in CLASSES[part] or row.verdict not in unseen]
+            for name in set(CLASSES[part]) - {row.name for row in rows}:
+                rows.append(Row(name, part + ".py", verdict="missing"))
+                rows[-1].absent("class", f"{part}.py is not there")
     note_cancelling(rows)
     return sorted(rows, key=_order)
-
-
-def _missing(name: str, file: str) -> Row:
-    row = Row(name, file, verdict="missing")
-    row.absent("class", f"{file} is not there")
-    return row.close()
 
 
 def _order(row: Row) -> tuple:

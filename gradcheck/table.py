@@ -19,9 +19,7 @@ HEAD = {
 }
 MARKS = {"ok": "✓", "wrong": "✗", "unsafe": "!", "remark": "~", "note": "~", None: "·"}
 COLOURS = {"✓": "32", "✗": "31;1", "!": "35;1", "~": "33", "·": "2"}
-ASCII = {
-    "✓": "ok", "✗": "BAD", "·": "-", "±": "+-", "½": "1/2", "–": "-", "…": "...", "×": "x",
-}  # fmt: skip
+ASCII = {"✓": "ok", "✗": "BAD", "·": "-", "±": "+-", "½": "1/2", "–": "-", "…": "...", "×": "x"}
 LEGEND = "✓ holds   ✗ wrong   ! unsafe: right, will fail some day   ~ differs, harmless   · not applicable, not reached"
 
 
@@ -109,14 +107,11 @@ def _sorted(row: Row) -> list[Finding]:
 
 
 def _paragraph(kind: str, finding: Finding) -> list[str]:
-    indents = {"initial_indent": f"  {kind:<8}", "subsequent_indent": " " * 10}
-    lines = textwrap.wrap(finding.message, 110, **indents, break_on_hyphens=False)
-    lines += [" " * 10 + finding.where] if finding.where else []
-    return lines + (_wrapped(finding.evidence) if finding.evidence else [])
+    def wrapped(text: str, first: str, indent: int) -> list[str]:
+        return textwrap.wrap(text, 110, initial_indent=first, subsequent_indent=" " * indent, break_on_hyphens=False)
 
-
-def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(text, 110, initial_indent=" " * 10, subsequent_indent=" " * 12, break_on_hyphens=False)
+    where = [" " * 10 + finding.where] if finding.where else []
+    return wrapped(finding.message, f"  {kind:<8}", 10) + where + wrapped(finding.evidence or "", " " * 10, 12)
 
 
 def first_finding(row: Row) -> tuple[str, str]:

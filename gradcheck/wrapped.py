@@ -9,7 +9,7 @@ import numpy as np
 from gradcheck.errors import place, plain
 from gradcheck.reference import IN, OUT
 from gradcheck.report_rows import NotWritten, Row, Unusable
-from gradcheck.source import first_line, is_stub, last_line, line_of
+from gradcheck.source import first_line, is_stub, last_line
 
 WORDS = {"W": "(w|weights?)", "b": "(b|bias(es)?)"}
 METHODS = ("forward", "backward", "update")
@@ -31,6 +31,7 @@ class Wrapped:
         own = {name: value for name, value in getattr(self.subject, "__dict__", {}).items() if name in METHODS}
         if own:  # self.forward = ... in the constructor
             self.cls = type(self.cls.__name__, (self.cls,), own)
+        row.cls = self.cls
         self.calls = []  # since the last forward, that one included: (method, arrays as the object got them)
         self.held = []
 
@@ -52,12 +53,10 @@ class Wrapped:
             result = getattr(self.subject, method)(*copies)
         for number, (copy, original, name, owner) in enumerate(self.held):
             if not np.array_equal(copy, original, equal_nan=True):
-                self.row.unsafe(
-                    "arguments",
-                    f"{method} writes into an array that is not its own: the {name} of {owner}",
-                    mistake="writes-argument",
-                    where=self.line_that_fails(method, read_only=True)[0] or line_of(self.cls, method, name),
-                )
+                message = f"{method} writes into an array that is not its own: the {name} of {owner}"
+                where = self.line_that_fails(method, read_only=True)[0]
+                more = {"mistake": "writes-argument", "where": where, "at": f"{method} {name}"}
+                self.row.unsafe("arguments", message, **more)
                 self.held[number] = (copy, copy.copy(), name, owner)
         if not isinstance(result, np.ndarray) and is_stub(getattr(self.cls, method, None)):
             raise NotWritten(method)  # a number may stand in a stub too
@@ -99,7 +98,8 @@ class Wrapped:
             given = "(input, target)" if len(arrays) == 2 else "(input)" if method == "forward" else "(grad_output)"
             where = first_line(self.cls, method)
             message = f"{method} takes {signature}, not {given}"
-            if _self_is_missing(getattr(self.cls, method), arrays):
+            parameters = list(inspect.signature(getattr(self.cls, method)).parameters)
+            if len(parameters) == len(arrays) and parameters[0] not in ("self", "cls"):
                 message = f"self is missing: def {method}(self, {given[1:]}"
                 self.row.verdict = "raises"
             raise Unusable(message, mistake="signature", where=where) from None
@@ -109,14 +109,21 @@ class Wrapped:
         """What the method returns, as an array of its own, a sample in each row."""
         result = self.call(method, *arrays)
         if isinstance(result, (tuple, dict)):
-            raise Unusable(f"{method} returns a {type(result).__name__}, not an array", where=line_of(self.cls, method))
+            raise Unusable(f"{method} returns a {type(result).__name__}, not an array", at=method)
         if isinstance(result, list):
-            where = line_of(self.cls, method)
-            self.row.wrong("use", f"{method} returns a list, not an array", mistake="list", where=where)
+            self.row.wrong("use", f"{method} returns a list, not an array", mistake="list", at=method)
         result = np.array(result)
         if result.dtype.kind not in "fiub":
             raise Unusable(f"{method} returns {plain(result.dtype)}, not an array of numbers")
         return np.array(result.T if self._turned(method, is_result=True) else result, order="C")
+
+    def total(self, g: np.ndarray) -> Callable[[np.ndarray], float]:
+        """x -> sum(forward(x) g), whose gradient backward(g) is."""
+        return lambda x: float((self.array("forward", x) * g).sum())
+
+    def gradients(self, g: np.ndarray) -> list[np.ndarray]:
+        """All that backward leaves."""
+        return [self.array("backward", g)]
 
 
 class LinearAdapter(Wrapped):
@@ -147,12 +154,8 @@ class LinearAdapter(Wrapped):
         """What the object holds under this name, or under one that means the same, which is a fault; None: nothing."""
         called = spelled(self.subject, name)
         if called not in (None, name):
-            self.row.wrong(
-                "use",
-                f"{name} is called {called} here: rename it, other code reads {name}",
-                mistake="name",
-                where=line_of(self.cls, "backward", called),
-            )
+            message = f"{name} is called {called} here: rename it, other code reads {name}"
+            self.row.wrong("use", message, mistake="name", at=f"backward {called}")
         return getattr(self.subject, called or name, None)
 
     def get(self, name: str) -> np.ndarray:
@@ -169,6 +172,9 @@ class LinearAdapter(Wrapped):
             standard = (IN, OUT) if name[-1] == "W" else (OUT,)
             return np.array(array.T if self.transposed and name[-1] == "W" else array.reshape(standard), order="C")
         return array
+
+    def gradients(self, g: np.ndarray) -> list[np.ndarray]:
+        return [*super().gradients(g), self.get("grad_W"), self.get("grad_b")]
 
     def put(self, name: str, value: np.ndarray) -> None:
         """Make W, b, grad_W or grad_b this value, wherever the object keeps it."""
@@ -190,12 +196,6 @@ class LinearAdapter(Wrapped):
         except AttributeError:  # a property without a setter
             if name not in self.boxes:
                 held[...] = new
-
-
-def _self_is_missing(function: Callable, arrays: tuple) -> bool:
-    """Whether a method has the arguments that it should have, but no self before them."""
-    names = list(inspect.signature(function).parameters)
-    return len(names) == len(arrays) and names[0] not in ("self", "cls")
 
 
 def spelled(subject, name: str) -> str | None:

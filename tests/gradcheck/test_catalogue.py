@@ -8,7 +8,7 @@ import pytest
 from gradcheck import definitions
 from gradcheck.catalogue import ANY, FACTORS, WRONG, diagnose
 from gradcheck.check_activation import Check, _check_value
-from gradcheck.check_step import CONFIGS, STEPS, WRONG_STEPS, Walk, compare, walk
+from gradcheck.check_step import CONFIGS, STEPS, WRONG_STEPS, Walk, compare
 from gradcheck.loss_conventions import SHAPES, Reduced, batch, find_form
 from gradcheck.mistakes_layers import OTHER_FORMS
 from gradcheck.mistakes_losses import OTHER_LOSSES, SCALES
@@ -27,6 +27,7 @@ from gradcheck.reference import (
     loss_value,
     points,
     relative_error,
+    sgd,
     softmax,
 )
 from gradcheck.report_rows import Row
@@ -138,8 +139,8 @@ def test_a_mistake_and_a_factor_on_top_are_both_named(wrong, key):
 def test_a_wrong_step_has_its_own_name(step):
     grads = [points(31 + number, IN, OUT) for number in range(STEPS)]
     start, row = points(5, IN, OUT), Row("Linear")
-    after = walk(step.one, start, grads, CONFIGS[0])
-    compare(row, object, Walk("W", start, grads, after, CONFIGS[0], 1e-9))
+    after = sgd(start, grads, CONFIGS[0], step.one)
+    compare(row, Walk("W", start, grads, after, CONFIGS[0], 1e-9))
     assert [finding.mistake for finding in row.findings] == [step.key]
 
 
@@ -147,7 +148,7 @@ def form_of(name: str, forward) -> list[str]:
     """The names that a loss with this forward gets."""
     row = Row(name)
     subject = SimpleNamespace(forward=lambda input, target: forward(input, target))
-    find_form(row, Reduced(lambda: subject, row), name, False)
+    find_form(Reduced(lambda: subject, row), name, False)
     return [finding.mistake for finding in row.findings]
 
 
@@ -173,7 +174,7 @@ def test_another_loss_has_its_own_name(name, key, total):
 def test_other_gelus_have_their_own_name():
     for form in OTHER_FORMS["Gelu.forward"]:
         row, case = Row("Gelu"), layer_case("Gelu.forward")
-        check = Check(row=row, cls=Check, name="Gelu", right=ACTIVATIONS["Gelu"][0], elementwise=True)
+        check = Check(row=row, name="Gelu", right=ACTIVATIONS["Gelu"][0], elementwise=True)
         _check_value(check, form.wrong(case), case, 1e-6)
         assert [finding.mistake for finding in row.findings] == [form.key]
 
