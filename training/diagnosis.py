@@ -16,14 +16,20 @@ from training.probe import IMAGES, ProbeRow, probe
 
 MOST = 0.9  # of the units of a layer, of the training labels, of the predictions
 VANISHED = 0.005  # δ at the first layer over that at the last; one Sigmoid layer, which trains, begins at 0.008
+TINY = 1e-4  # standard deviation of initial weights that nothing can be told apart by
 SLOW = 1e-4  # a step that changes no layer's weights by more than this part of their length
 
 
 class Evidence(NamedTuple):
-    """What the causes look at: the settings and rows of a run, and its last weights on at most 1,000 images a set."""
+    """What the causes look at: the settings and rows of a run, and its last weights on at most 1,000 images a set.
+
+    Those are drawn at random: in a set that is sorted by label, the first 1,000 are of one class.
+    """
 
     settings: dict
-    rows: list[Row]
+    losses: dict[int, float]  # on the training set in each epoch; at 0 that on the test set before training
+    reached: float  # accuracy on the test set
+    learned: float  # accuracy on the training set in the last epoch
     classes: list[int]  # the label that each class number stands for
     images: np.ndarray  # of the training set, uint8
     labels: np.ndarray  # all that were trained on
@@ -34,7 +40,7 @@ class Evidence(NamedTuple):
     step: float  # length of a step over that of the weights, in the layer where it is largest
     predicted: np.ndarray  # shares of the classes among the predictions for the test set
     nearest: float  # accuracy on the test set of the label of the nearest training image
-    by_chance: float  # what it would reach at most with labels drawn at random
+    shuffled: bool  # whether that is what it would be if the labels of the test set were shuffled
 
 
 def diagnose(settings: dict, rows: list[Row], model, loss, data) -> str | None:
@@ -42,8 +48,10 @@ def diagnose(settings: dict, rows: list[Row], model, loss, data) -> str | None:
 
     Changes no weight, no state and no random stream, but the gradients.
     """
-    end = final_test(rows, settings["patience"] > 0)
-    if end is None or len(data.classes) == 1 or end.accuracy >= max(0.5, _by_chance(data.test_labels)):
+    end, chance = final_test(rows, settings["patience"] > 0), _most_frequent(data.test_labels)
+    # Of a small test set, and of one that is nearly all of one class, three deviations would ask for more than 100 %.
+    at_chance = chance + min(_deviations(chance, len(data.test_labels)), (1 - chance) / 2)
+    if end is None or len(data.classes) == 1 or end.accuracy >= max(0.5, at_chance):
         return None
     evidence = gather(settings, rows, model, loss, data)
     sentence = next(filter(None, (cause(evidence) for cause in CAUSES)))
@@ -57,7 +65,7 @@ def why_diverged(settings: dict, epoch: int) -> str:
     )
     if rate * decay >= 1:
         return f"each step turns the weights round, learning rate · weight decay is {rate * decay:g}: try -w 0.0001"
-    if epoch == 0 or std > 1e6:
+    if epoch == 0 or std > 1:
         if margin > 1e6 and settings["loss"] == "HingeLoss":
             return f"the margin {margin:g} is too large: try --margin 5"
         return f"the initial weights are too large, init_std is {std:g}: try --init {_init(settings)}"
@@ -67,14 +75,17 @@ def why_diverged(settings: dict, epoch: int) -> str:
 
 
 def gather(settings: dict, rows: list[Row], model, loss, data) -> Evidence:
-    trained = split(settings, data)
-    looked = probe(0, model, loss, trained.train, trained.train_labels)
+    trained, count = split(settings, data), len(data.classes)
+    images, labels = _some(trained.train, trained.train_labels)
+    looked = probe(0, model, loss, images, labels)
     model.training = False
-    inputs, labels = normalise(data.test_images[:IMAGES]), data.test_labels[:IMAGES]
+    tested, truth = _some(data.test_images, data.test_labels)
+    inputs, known = normalise(tested), normalise(images)
     with np.errstate(all="ignore"):
-        predicted = np.bincount(model.forward(inputs).argmax(axis=1), minlength=len(data.classes)) / len(inputs)
-    known = normalise(trained.train[:IMAGES])
-    nearest = ((known * known).sum(axis=1) - 2 * inputs @ known.T).argmin(axis=1)
+        predicted = np.bincount(model.forward(inputs).argmax(axis=1), minlength=count) / len(inputs)
+    named = labels[((known * known).sum(axis=1) - 2 * inputs @ known.T).argmin(axis=1)]
+    nearest = float((named == truth).mean())
+    alike = float(np.bincount(named, minlength=count) @ np.bincount(truth, minlength=count)) / len(truth) ** 2
     layers = list(zip(flatten(model.layers), looked))
     linear = [row for layer, row in layers if isinstance(layer, Linear)]
     sizes = [(layer.in_num, layer.out_num) for layer, _ in layers if isinstance(layer, Linear)]
@@ -82,14 +93,15 @@ def gather(settings: dict, rows: list[Row], model, loss, data) -> Evidence:
     first = stds[0] * math.sqrt(math.prod(sizes[0]))
     rate = settings["learning_rate"] / (1 - settings["momentum"])
     return Evidence(
-        *(settings, rows, data.classes, trained.train[:IMAGES], trained.train_labels, linear),
+        *(settings, _means(rows, "loss"), final_test(rows, settings["patience"] > 0).accuracy),
+        *(_means(rows, "accuracy")[rows[-1].epoch], data.classes, images, trained.train_labels, linear),
         units=[row for _, row in layers if not math.isnan(row.slope)],
         stds=stds,
-        grown=linear[0].weights / first if first else math.inf,
+        grown=linear[0].weights / first if first else 1.0,
         step=max(rate * row.gradient / row.weights if row.weights else math.inf for row in linear),
         predicted=predicted,
-        nearest=float((trained.train_labels[nearest] == labels).mean()),
-        by_chance=_by_chance(labels),
+        nearest=nearest,
+        shuffled=min(len(images), len(truth)) >= 100 and abs(nearest - alike) < _deviations(alike, len(truth)),
     )
 
 
@@ -99,31 +111,46 @@ def gather(settings: dict, rows: list[Row], model, loss, data) -> Evidence:
 def images_alike(e: Evidence) -> str | None:
     if len(e.images) > 1 and e.images.std(axis=0).max() < 3:
         pixels = f"their pixels run from {e.images.min()} to {e.images.max()}"
-        return f"the first training images are all but alike, {pixels}: try images that use 0 to 255"
+        return f"the training images are all but alike, {pixels}: try images that use 0 to 255"
 
 
 def one_class(e: Evidence) -> str | None:
     shares = np.bincount(e.labels, minlength=len(e.classes)) / len(e.labels)
     most = int(shares.argmax())
-    if shares[most] > MOST and e.predicted[most] > MOST:
+    if shares[most] > MOST and e.predicted[most] > MOST and e.reached < 0.5:
         labels = f"as {shares[most]:.0%} of the {len(e.labels):,} training labels are"
         return f"it calls {e.predicted[most]:.0%} of the images {e.classes[most]}, {labels}: try images of all classes"
 
 
 def labels_shuffled(e: Evidence) -> str | None:
-    if e.nearest < e.by_chance:
+    if e.shuffled and e.reached < 0.5:
         nearest = (
             f"the nearest of {len(e.images):,} training images has a test image's label in {e.nearest:.1%} of cases"
         )
         return f"the labels look shuffled, {nearest}, as by chance: check that image k and label k belong together"
 
 
+def overfitted(e: Evidence) -> str | None:
+    if e.learned > 0.75 and e.reached < 0.5:
+        images = f"on the {len(e.labels):,} training images its accuracy is {e.learned:.0%}"
+        if e.settings["train_images"] == "all":
+            return f"{images}, it overfits or the test images differ: check that both sets are made alike"
+        return f"{images}, it overfits: try --train-images all"
+
+
+def hard(e: Evidence) -> str | None:
+    if len(e.images) >= 100 and _most_frequent(e.labels) < e.nearest < e.reached < 0.5:
+        nearest = f"the label of the nearest training image is right in only {e.nearest:.1%} of cases"
+        return f"{nearest}, the images may not show their labels: check some of both"
+
+
 # ---- the settings
 
 
-def zero_weights(e: Evidence) -> str | None:
-    if not all(e.stds) and e.settings["hidden"]:
-        return f"all initial weights are 0, so the units of a layer remain alike: try --init {_init(e.settings)}"
+def small_weights(e: Evidence) -> str | None:
+    if min(e.stds) < TINY and e.settings["hidden"]:
+        std = f"initial weights of standard deviation {min(e.stds):g}"
+        return f"{std} leave the units of a layer alike: try --init {_init(e.settings)}"
 
 
 def decay_shrinks(e: Evidence) -> str | None:
@@ -146,10 +173,14 @@ def too_narrow(e: Evidence) -> str | None:
 
 
 def large_weights(e: Evidence) -> str | None:
+    std = f"initial weights of standard deviation {e.stds[0]:g}"
     saturated = [row for row in e.units if row.slope < 0.025]  # a sigmoid's slope is 0.25 at most
-    if saturated and e.grown < 1.5 and e.settings["activation"] == "Sigmoid":
-        slope = f"{saturated[0].name}, its mean slope is {saturated[0].slope:.1g} of 0.25"
-        return f"initial weights of standard deviation {e.stds[0]:g} saturate {slope}: try --init xavier"
+    if e.settings["activation"] == "Sigmoid":
+        if saturated and (e.grown < 1.5 or e.stds[0] > 10):
+            slope = f"{saturated[0].name}, its mean slope is {saturated[0].slope:.1g} of 0.25"
+            return f"{std} saturate {slope}: try --init xavier"
+    elif e.stds[0] > 1 and e.losses[0] > 100 and e.grown < 1.5:
+        return f"{std} give a loss of {e.losses[0]:.3g} before training: try --init he"
 
 
 def vanishing(e: Evidence) -> str | None:
@@ -168,15 +199,12 @@ def vanishing(e: Evidence) -> str | None:
 
 def momentum_high(e: Evidence) -> str | None:
     momentum = e.settings["momentum"]
-    if momentum > 0.95 and e.grown > 2:
+    if momentum > 0.95 and e.grown > 2 and e.stds[0] > 10 * TINY:
         return f"a momentum of {momentum:g} sums up {1 / (1 - momentum):,.0f} steps, {_growth(e)}: try --momentum 0"
 
 
 def loss_jumped(e: Evidence) -> str | None:
-    losses = _losses(e.rows)
-    worst = max(losses, key=losses.get)
-    if losses[worst] > 2 * losses[0]:
-        return _too_high(f"the loss rose from {losses[0]:.3g} to {losses[worst]:.3g} in epoch {worst}", e)
+    return _rise(e, max(e.losses, key=e.losses.get), 2)
 
 
 def dead_or_saturated(e: Evidence) -> str | None:
@@ -188,51 +216,78 @@ def dead_or_saturated(e: Evidence) -> str | None:
 
 
 def weights_grown(e: Evidence) -> str | None:
-    if e.grown > 20:
+    if e.grown > 20 and e.stds[0] > 10 * TINY:
         return _too_high(_growth(e), e)
+
+
+def loss_rose(e: Evidence) -> str | None:
+    return None if _unmoved(e) else _rise(e, max(e.losses), 1.02)
 
 
 def slow(e: Evidence) -> str | None:
     rate = e.settings["learning_rate"]
-    if e.step < SLOW:
+    if e.step < SLOW and _unmoved(e):  # a run that has converged has small steps too
         better = 10.0 ** math.ceil(math.log10(rate * 2e-3 / e.step)) if e.step else 10 * rate
         step = f"a step changes no layer's weights by more than {e.step:.1g} of their length"
         return f"{step} at learning rate {rate:g}: try -lr {better:g}"
 
 
 def linear_network(e: Evidence) -> str | None:
-    if not e.settings["hidden"] and e.nearest > 0.5:
+    last = max(e.losses)
+    converged = e.losses[last] > 0.99 * e.losses[last - 1] and not _unmoved(e)
+    if not e.settings["hidden"] and e.nearest > 0.5 and converged:
         nearest = f"the label of the nearest training image is right in {e.nearest:.1%} of cases"
         return f"without a hidden layer it is linear in the pixels, and {nearest}: try -n 1"
 
 
 def few_steps(e: Evidence) -> str:
-    losses, steps = _losses(e.rows), e.rows[-1].iteration
-    told = f"in {steps:,} steps the loss went from {losses[0]:.3g} to {losses[max(losses)]:.3g}"
-    if steps < 5000:
-        return f"{told}, and so few say little: try --max-epoch {10 * e.settings['max_epoch']}"
-    return f"{told}, and no unit or gradient tells why: try -lr {10 * e.settings['learning_rate']:g}"
+    last = max(e.losses)
+    steps = last * math.ceil(len(e.labels) / e.settings["batch_size"])
+    told = f"in {steps:,} steps the loss went from {e.losses[0]:.3g} to {e.losses[last]:.3g}"
+    if steps >= 5000:
+        return f"{told}, and no unit or gradient tells why: try -lr {10 * e.settings['learning_rate']:g}"
+    more = "-b 10" if e.settings["batch_size"] > 100 else f"--max-epoch {10 * e.settings['max_epoch']}"
+    return f"{told}, and so few say little: try {more}"
 
 
 CAUSES = (
-    *(images_alike, one_class, labels_shuffled, zero_weights, decay_shrinks, too_narrow, large_weights, vanishing),
-    *(momentum_high, loss_jumped, dead_or_saturated, weights_grown, slow, linear_network, few_steps),
+    *(images_alike, one_class, labels_shuffled, overfitted, hard, small_weights, decay_shrinks, too_narrow),
+    *(
+        large_weights,
+        vanishing,
+        momentum_high,
+        loss_jumped,
+        dead_or_saturated,
+        weights_grown,
+        loss_rose,
+        slow,
+        linear_network,
+    ),
+    few_steps,
 )
 
 
-def _by_chance(labels: np.ndarray) -> float:
-    """Three standard deviations above the accuracy of always naming the most frequent of these labels."""
-    chance = np.bincount(labels).max() / len(labels)
-    return chance + 3 * math.sqrt(chance * (1 - chance) / len(labels))
+def _most_frequent(labels: np.ndarray) -> float:
+    return np.bincount(labels).max() / len(labels)
 
 
-def _losses(rows: list[Row]) -> dict[int, float]:
-    """The mean training loss of each epoch; at 0 the test loss before training."""
-    losses = {}
+def _deviations(part: float, count: int) -> float:
+    """Three standard deviations of a part that is found in so many draws."""
+    return 3 * math.sqrt(part * (1 - part) / count)
+
+
+def _some(images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    chosen = np.random.default_rng(0).permutation(len(images))[:IMAGES]
+    return images[chosen], labels[chosen]
+
+
+def _means(rows: list[Row], field: str) -> dict[int, float]:
+    """The mean over the training rows of each epoch; at 0 that on the test set before training."""
+    found = {}
     for row in rows:
         if row.split == "train" or row.epoch == 0:
-            losses.setdefault(row.epoch, []).append(row.loss)
-    return {epoch: float(np.mean(found)) for epoch, found in losses.items()}
+            found.setdefault(row.epoch, []).append(getattr(row, field))
+    return {epoch: float(np.mean(values)) for epoch, values in found.items()}
 
 
 def _part(number: float) -> str:
@@ -241,6 +296,15 @@ def _part(number: float) -> str:
 
 def _growth(e: Evidence) -> str:
     return f"the weights of {e.linear[0].name} are {e.grown:,.0f} times as long as at the start"
+
+
+def _rise(e: Evidence, epoch: int, times: float) -> str | None:
+    if e.losses[epoch] > times * e.losses[0]:
+        return _too_high(f"the loss rose from {e.losses[0]:.3g} to {e.losses[epoch]:.3g} in epoch {epoch}", e)
+
+
+def _unmoved(e: Evidence) -> bool:
+    return 0.9 < e.grown < 1.1
 
 
 def _too_high(evidence: str, e: Evidence) -> str:
