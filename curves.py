@@ -262,11 +262,6 @@ def final(curve: Curve, split: str, field: str) -> str:
     return f"{'last epoch' if split == 'train' else 'final'} {number}"
 
 
-def _is_device(path: Path) -> bool:
-    """Whether something is there that is written into and has no format in its name: a device or a pipe."""
-    return path.exists() and not path.is_file()
-
-
 def main(arguments: list[str]) -> int:
     parser = Parser(prog="curves.py", description="Overlay the curves of finished runs.", epilog=EXAMPLES)
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="a run's folder, such as runs/NAME")
@@ -276,7 +271,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--title", help="printed above the panels")
     options = parser.parse_args(arguments)
     output = Path(options.output)
-    if not options.output or output.is_dir() or (output.suffix.lower() not in SUFFIXES and not _is_device(output)):
+    device = output.exists() and not output.is_file()  # or a pipe: its name says no format
+    if not options.output or output.is_dir() or (output.suffix.lower() not in SUFFIXES and not device):
         raise UsageError(f"--output is {options.output!r}: give a file whose name ends in .png, .pdf or .svg")
     curves, code = of_runs(expanded(options.runs))
     use_project_cache()

@@ -191,10 +191,18 @@ def vanishing(e: Evidence) -> str | None:
     weights = math.prod(std * math.sqrt(width) for std, width in zip(e.stds[1:], widths))
     slopes = math.prod(row.slope ** (0.5 if activation == "Relu" else 1) for row in e.units)
     parts = f" (at the start {_part(weights)} by the initial weights · {_part(slopes)} by the slopes of {activation})"
-    if e.settings["batch_norm"] or e.settings["residual"]:  # which have a share of their own
+    if e.settings["batch_norm"] or e.settings["residual"] or e.settings["dropout"]:  # which have a share of their own
         parts = ""
     what = f"δ at {first.name} is {_part(first.delta / last.delta)} of that at {last.name}{parts}"
-    return f"the gradient vanishes, {what}: try {'--batch-norm' if activation == 'Sigmoid' else '--init he'}"
+    remedies = {
+        f"--init {_init(e.settings)}": e.settings["init"] == "normal",
+        "--dropout 0": e.settings["dropout"] > 0.5,
+        "--batch-norm": not e.settings["batch_norm"],
+    }
+    if activation == "Sigmoid":  # whose slopes of at most 1/4 no initial weights make up for
+        remedies = {"--batch-norm": remedies.pop("--batch-norm")} | remedies
+    advice = next((flag for flag, helps in remedies.items() if helps), "--residual")
+    return f"the gradient vanishes, {what}: try {advice}"
 
 
 def momentum_high(e: Evidence) -> str | None:
@@ -291,7 +299,7 @@ def _means(rows: list[Row], field: str) -> dict[int, float]:
 
 
 def _part(number: float) -> str:
-    return f"1/{1 / number:,.0f}" if number > 1e-6 else f"{number:.1g}"
+    return f"1/{1 / number:,.0f}" if 1e-6 < number < 1 else f"{number:.1g}"
 
 
 def _growth(e: Evidence) -> str:
