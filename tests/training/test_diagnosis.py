@@ -53,7 +53,11 @@ CASES = {
         r"of that at fc5 \(at the start 1/31,623 by the initial weights · 1/\d by the",
         "--init he",
     ),
-    "vanishing, Gelu, he": ("-n 20 -a Gelu --init he -lr 0.005 --max-epoch 8", r"by the slopes of Gelu\)", "--batch-norm"),
+    "vanishing, Gelu, he": (
+        "-n 20 -a Gelu --init he -lr 0.005 --max-epoch 8",
+        r"by the slopes of Gelu\)",
+        "--batch-norm",
+    ),
     "dead": ("-lr 1", r"\d+% of the units of act1 are dead, .* on each of 1,000 images", "-lr 0.01"),
     "saturated": ("-lr 3 -a Sigmoid", "100% of the units of act1 are saturated", "-lr 0.1"),
     "rate too small": ("-lr 1e-6", "no layer's weights by more than 3e-07 of their length", "-lr 0.01"),
