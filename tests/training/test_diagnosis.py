@@ -221,8 +221,9 @@ def test_data_in_the_order_of_its_labels_is_not_taken_for_shuffled(sort):
     assert "a step changes no layer's weights" in outcome("-lr 1e-6 -b 100 --max-epoch 1", data)[1]
 
 
-def test_two_training_images_do_not_show_that_labels_are_shuffled(mnist):
-    assert "shuffled" not in outcome("--train-images 2 --max-epoch 20", mnist)[1]
+def test_one_or_two_training_images_do_not_show_that_labels_are_shuffled(mnist):
+    for flags in ("--train-images 2 --max-epoch 20", "--train-images 1 -lr 1e-6 --max-epoch 1"):
+        assert "shuffled" not in outcome(flags, mnist)[1]
 
 
 def is_it_a_7(data: Dataset) -> Dataset:
@@ -262,6 +263,11 @@ def test_a_run_that_has_converged_is_not_called_slow(mnist):
 def test_initial_weights_of_0_without_a_hidden_layer_are_not_said_to_have_grown(mnist):
     for momentum in ("", "--momentum 0.99"):
         assert "so few say little" in outcome(f"-n 0 --init-std 0 -lr 1e-9 --max-epoch 1 {momentum}", mnist)[1]
+
+
+def test_small_initial_weights_that_grow_are_not_blamed_on_the_momentum(mnist):
+    flags = "--init-std 1.5e-4 --momentum 0.97 --max-epoch 1 --train-images 1000"
+    assert "so few say little" in outcome(flags, mnist)[1]
 
 
 def test_a_linear_network_that_still_learns_is_not_told_to_take_a_hidden_layer(mnist):
