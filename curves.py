@@ -191,11 +191,8 @@ def has_split(curve: Curve, split: str) -> bool:
 
 def looks(curves: list[Curve]) -> list[dict]:
     """Colour and line style of each curve: its own, or the next that no other has."""
-    free = zip(itertools.cycle(COLOURS), itertools.cycle(STYLES))
-    return [
-        {"color": curve.colour or colour, "linestyle": curve.style or style}
-        for curve, (colour, style) in zip(curves, free)
-    ]
+    free = zip(curves, itertools.cycle(COLOURS), itertools.cycle(STYLES))
+    return [{"color": each.colour or colour, "linestyle": each.style or style} for each, colour, style in free]
 
 
 def draw_curve(panel, curve: Curve, split: str, field: str, **look) -> None:
@@ -233,7 +230,7 @@ def finish_panel(panel, field: str, label: str) -> None:
         return
     drawn = np.concatenate([line.get_ydata() for line in panel.lines] or [np.ones(1)])
     drawn = drawn[np.isfinite(drawn) & (drawn > 0)]  # a hinge loss of exactly 0 has no place on this axis
-    if field == "loss" and drawn.size and drawn.max() > 5 * drawn.min():
+    if drawn.size and drawn.max() > 5 * drawn.min():
         panel.set_yscale("log")
         panel.set_ylim(bottom=0.7 * drawn.min())
         panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -262,21 +259,16 @@ def final(curve: Curve, split: str, field: str) -> str:
     return f"{'last epoch' if split == 'train' else 'final'} {number}"
 
 
-def _is_device(path: Path) -> bool:
-    """Whether something is there that is written into and has no format in its name: a device or a pipe."""
-    return path.exists() and not path.is_file()
-
-
 def main(arguments: list[str]) -> int:
     parser = Parser(prog="curves.py", description="Overlay the curves of finished runs.", epilog=EXAMPLES)
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="a run's folder, such as runs/NAME")
-    parser.add_argument(
-        *("-o", "--output"), default=str(ROOT / "plots" / "compare.png"), help=".png, .pdf or .svg; overwritten"
-    )
+    default = str(ROOT / "plots" / "compare.png")
+    parser.add_argument("-o", "--output", default=default, help=".png, .pdf or .svg; overwritten")
     parser.add_argument("--title", help="printed above the panels")
     options = parser.parse_args(arguments)
     output = Path(options.output)
-    if not options.output or output.is_dir() or (output.suffix.lower() not in SUFFIXES and not _is_device(output)):
+    device = output.exists() and not output.is_file()  # or a pipe: its name says no format
+    if not options.output or output.is_dir() or (output.suffix.lower() not in SUFFIXES and not device):
         raise UsageError(f"--output is {options.output!r}: give a file whose name ends in .png, .pdf or .svg")
     curves, code = of_runs(expanded(options.runs))
     use_project_cache()

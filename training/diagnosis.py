@@ -130,20 +130,18 @@ def labels_shuffled(e: Evidence) -> str | None:
         return f"the labels look shuffled, {nearest}, as by chance: check that image k and label k belong together"
 
 
-def memorised(e: Evidence) -> str | None:
-    if e.learned > MOST and e.reached < 0.5:
-        learned = f"it is right on {e.learned:.0%} of the {len(e.labels):,} training images"
+def overfitted(e: Evidence) -> str | None:
+    if e.learned > 0.75 and e.reached < 0.5:
+        images = f"on the {len(e.labels):,} training images its accuracy is {e.learned:.0%}"
         if e.settings["train_images"] == "all":
-            return f"{learned}, the test images are others: check that both sets are made alike"
-        return f"{learned}, too few to know others by: try --train-images all"
+            return f"{images}, it overfits or the test images differ: check that both sets are made alike"
+        return f"{images}, it overfits: try --train-images all"
 
 
 def hard(e: Evidence) -> str | None:
     if len(e.images) >= 100 and _most_frequent(e.labels) < e.nearest < e.reached < 0.5:
-        nearest = (
-            f"the nearest of {len(e.images):,} training images has a test image's label in {e.nearest:.1%} of cases"
-        )
-        return f"that is more than by likeness, {nearest}: check that the labels can be told from the images"
+        nearest = f"the label of the nearest training image is right in only {e.nearest:.1%} of cases"
+        return f"{nearest}, the images may not show their labels: check some of both"
 
 
 # ---- the settings
@@ -193,10 +191,18 @@ def vanishing(e: Evidence) -> str | None:
     weights = math.prod(std * math.sqrt(width) for std, width in zip(e.stds[1:], widths))
     slopes = math.prod(row.slope ** (0.5 if activation == "Relu" else 1) for row in e.units)
     parts = f" (at the start {_part(weights)} by the initial weights · {_part(slopes)} by the slopes of {activation})"
-    if e.settings["batch_norm"] or e.settings["residual"]:  # which have a share of their own
+    if e.settings["batch_norm"] or e.settings["residual"] or e.settings["dropout"]:  # which have a share of their own
         parts = ""
     what = f"δ at {first.name} is {_part(first.delta / last.delta)} of that at {last.name}{parts}"
-    return f"the gradient vanishes, {what}: try {'--batch-norm' if activation == 'Sigmoid' else '--init he'}"
+    remedies = {
+        f"--init {_init(e.settings)}": e.settings["init"] == "normal",
+        "--dropout 0": e.settings["dropout"] > 0.5,
+        "--batch-norm": not e.settings["batch_norm"],
+    }
+    if activation == "Sigmoid":  # whose slopes of at most 1/4 no initial weights make up for
+        remedies = {"--batch-norm": remedies.pop("--batch-norm")} | remedies
+    advice = next((flag for flag, helps in remedies.items() if helps), "--residual")
+    return f"the gradient vanishes, {what}: try {advice}"
 
 
 def momentum_high(e: Evidence) -> str | None:
@@ -206,9 +212,7 @@ def momentum_high(e: Evidence) -> str | None:
 
 
 def loss_jumped(e: Evidence) -> str | None:
-    worst = max(e.losses, key=e.losses.get)
-    if e.losses[worst] > 2 * e.losses[0]:
-        return _too_high(f"the loss rose from {e.losses[0]:.3g} to {e.losses[worst]:.3g} in epoch {worst}", e)
+    return _rise(e, max(e.losses, key=e.losses.get), 2)
 
 
 def dead_or_saturated(e: Evidence) -> str | None:
@@ -224,16 +228,22 @@ def weights_grown(e: Evidence) -> str | None:
         return _too_high(_growth(e), e)
 
 
+def loss_rose(e: Evidence) -> str | None:
+    return None if _unmoved(e) else _rise(e, max(e.losses), 1.02)
+
+
 def slow(e: Evidence) -> str | None:
     rate = e.settings["learning_rate"]
-    if e.step < SLOW and 0.9 < e.grown < 1.1:  # at the end of what can be learned the steps are small too
+    if e.step < SLOW and _unmoved(e):  # a run that has converged has small steps too
         better = 10.0 ** math.ceil(math.log10(rate * 2e-3 / e.step)) if e.step else 10 * rate
         step = f"a step changes no layer's weights by more than {e.step:.1g} of their length"
         return f"{step} at learning rate {rate:g}: try -lr {better:g}"
 
 
 def linear_network(e: Evidence) -> str | None:
-    if not e.settings["hidden"] and e.nearest > 0.5:
+    last = max(e.losses)
+    converged = e.losses[last] > 0.99 * e.losses[last - 1] and not _unmoved(e)
+    if not e.settings["hidden"] and e.nearest > 0.5 and converged:
         nearest = f"the label of the nearest training image is right in {e.nearest:.1%} of cases"
         return f"without a hidden layer it is linear in the pixels, and {nearest}: try -n 1"
 
@@ -249,8 +259,18 @@ def few_steps(e: Evidence) -> str:
 
 
 CAUSES = (
-    *(images_alike, one_class, labels_shuffled, memorised, hard, small_weights, decay_shrinks, too_narrow),
-    *(large_weights, vanishing, momentum_high, loss_jumped, dead_or_saturated, weights_grown, slow, linear_network),
+    *(images_alike, one_class, labels_shuffled, overfitted, hard, small_weights, decay_shrinks, too_narrow),
+    *(
+        large_weights,
+        vanishing,
+        momentum_high,
+        loss_jumped,
+        dead_or_saturated,
+        weights_grown,
+        loss_rose,
+        slow,
+        linear_network,
+    ),
     few_steps,
 )
 
@@ -279,11 +299,20 @@ def _means(rows: list[Row], field: str) -> dict[int, float]:
 
 
 def _part(number: float) -> str:
-    return f"1/{1 / number:,.0f}" if number > 1e-6 else f"{number:.1g}"
+    return f"1/{1 / number:,.0f}" if 1e-6 < number < 1 else f"{number:.1g}"
 
 
 def _growth(e: Evidence) -> str:
     return f"the weights of {e.linear[0].name} are {e.grown:,.0f} times as long as at the start"
+
+
+def _rise(e: Evidence, epoch: int, times: float) -> str | None:
+    if e.losses[epoch] > times * e.losses[0]:
+        return _too_high(f"the loss rose from {e.losses[0]:.3g} to {e.losses[epoch]:.3g} in epoch {epoch}", e)
+
+
+def _unmoved(e: Evidence) -> bool:
+    return 0.9 < e.grown < 1.1
 
 
 def _too_high(evidence: str, e: Evidence) -> str:

@@ -30,10 +30,9 @@ def parse(arguments: list[str], config: dict) -> tuple[dict, argparse.Namespace]
     _check_seeds(options, given)
     if options.resume:
         settings = _of_resumed(options, given)
-    elif options.config:
-        settings = resolve(_read(options.config), ({"max_epoch": 2} if options.dry_run else {}) | given)
     else:
-        settings = resolve(config, ({"max_epoch": 2} if options.dry_run else {}) | given)
+        base = _read(options.config) if options.config else config
+        settings = resolve(base, ({"max_epoch": 2} if options.dry_run else {}) | given)
     for epoch in options.probe:
         if not 0 <= epoch <= settings["max_epoch"]:
             raise UsageError(f"--probe is {options.probe}: give epochs from 0 to {settings['max_epoch']}")
@@ -58,7 +57,7 @@ def _parser() -> Parser:
                 dest=key,
                 nargs="*",
                 metavar=row.metavar,
-                help=f"or their {row.help}".replace("their widths of the hidden layers", "their widths"),
+                help="or their widths, such as 300 100; none for no hidden layer",
             )
         elif isinstance(row.default, bool):
             run.add_argument(*row.flags, dest=key, action=argparse.BooleanOptionalAction, default=None, help=row.help)
@@ -99,9 +98,7 @@ def _given(options: argparse.Namespace) -> dict:
     """The settings that the flags give, in the types that the table checks."""
     given = {key: getattr(options, key) for key in SETTINGS if getattr(options, key) is not None}
     for key, text in given.items():
-        if isinstance(text, bool):
-            continue
-        if not isinstance(DEFAULTS[key], str) or DEFAULTS[key] in ("auto", "all"):
+        if not isinstance(text, bool) and (not isinstance(DEFAULTS[key], str) or DEFAULTS[key] in ("auto", "all")):
             given[key] = [_number(word) for word in text] if key == "hidden" else _number(text)
     if options.hidden_layers_num is not None:
         if not 0 <= options.hidden_layers_num <= 10_000:

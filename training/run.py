@@ -187,12 +187,12 @@ class Run:
         """The system refused to read or write."""
         if not self.folder.exists():
             return f"{self.folder} was deleted or moved while it was trained: nothing more can be saved there"
-        kept = (
+        then = (
             f"; then resume with: {resume_command(self.folder, self.options)}"
             if self.rows and not self.options.dry_run
             else ""
         )
-        return f"{in_words(error)}: make room or give access{kept}"
+        return f"{in_words(error)}: make room or give access{then}"
 
     def _advice(self) -> str:
         """Where the first non-finite value was, and what to try. The model is back at its last completed epoch."""

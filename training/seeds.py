@@ -26,13 +26,13 @@ def train_seeds(train_run: Callable, picture_of: Callable, settings: dict, optio
     code, ended = _train(train_run, settings, options, data)
     if not ended or code == 130:
         return code
-    folders, count = list(ended), f"{len(ended)} seed{'s' * (len(ended) > 1)}"
+    folders = list(ended)
     if not options.no_plot:
         pictures, drawn = attempt(lambda: {"curves": _save(picture_of(folders), settings, options)}, folders)
         code = code or drawn
         for what, path in pictures.items():
             print(f"{what} {shown(path)}")
-    print(f"test accuracy {accuracy_of(list(ended.values()))} over {count}", flush=True)
+    print(f"test accuracy {accuracy_of(list(ended.values()))} over {_count(ended, 'seed')}", flush=True)
     return code
 
 
@@ -51,7 +51,7 @@ def _train(train_run: Callable, settings: dict, options: argparse.Namespace, dat
     quiet = argparse.Namespace(**vars(options) | {"seeds": None, "quiet": True, "no_plot": True})
     tasks = [joblib.delayed(_train_one)(train_run, settings | {"seed": seed}, quiet, data) for seed in waiting]
     if not options.quiet:
-        print(f"{len(waiting)} runs, {jobs} at once, each silent until it has ended", flush=True)
+        print(f"{_count(waiting, 'run')}, {jobs} at once, each silent until it has ended", flush=True)
     code, ended = 0, {}
     try:
         with joblib.parallel_config("loky", n_jobs=jobs, inner_max_num_threads=threads), warnings.catch_warnings():
@@ -104,6 +104,10 @@ def _how_to_resume(waiting: dict[int, Path], options: argparse.Namespace) -> str
     begun = [folder for folder in waiting.values() if (folder / "config.json").exists() and not options.dry_run]
     commands = "; ".join(resume_command(folder, options) for folder in begun)
     return f"resume the runs that have begun with: {commands}" if begun else "no run has begun that could be resumed"
+
+
+def _count(things, what: str) -> str:
+    return f"{len(things)} {what}{'s' * (len(things) > 1)}"
 
 
 def _save(content: bytes, settings: dict, options: argparse.Namespace) -> Path:

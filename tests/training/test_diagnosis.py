@@ -11,7 +11,7 @@ from idx_files import small_set, write_set
 
 import run_mlp
 from load_data import Dataset, first_images, load_dataset
-from training.diagnosis import CAUSES, diagnose, gather, why_diverged
+from training.diagnosis import CAUSES, SLOW, diagnose, gather, slow, why_diverged
 from training.flags import parse
 from training.metrics import RowList
 from utils import Diverged
@@ -53,23 +53,57 @@ CASES = {
         r"of that at fc5 \(at the start 1/31,623 by the initial weights · 1/\d by the",
         "--init he",
     ),
-    "dead": ("-lr 1", r"9\d% of the units of act1 are dead, .* on each of 1,000 images", "-lr 0.01"),
+    "vanishing, Gelu, he": (
+        "-n 20 -a Gelu --init he -lr 0.005 --max-epoch 8",
+        r"by the slopes of Gelu\)",
+        "--batch-norm",
+    ),
+    "dead": ("-lr 1", r"\d+% of the units of act1 are dead, .* on each of 1,000 images", "-lr 0.01"),
     "saturated": ("-lr 3 -a Sigmoid", "100% of the units of act1 are saturated", "-lr 0.1"),
     "rate too small": ("-lr 1e-6", "no layer's weights by more than 3e-07 of their length", "-lr 0.01"),
     "loss jumped": ("-lr 10", r"the loss rose from 2.3 to \d+.\d in epoch 1 at learning rate 10", "-lr 0.01"),
     "hinge, step too large": ("-l Hinge -lr 0.1", "are dead", "-lr 0.01"),
     "Euclidean, step too large": ("-l Euclidean -lr 1", "are dead", "-lr 0.01"),
-    "weights grown": ("-lr 5 --batch-norm", r"the weights of fc1 are \d+ times as long as at the start", "-lr 0.01"),
+    "loss rose slowly": (
+        "-lr 4 --batch-norm",
+        r"the loss rose from 2.3\d* to 2.\d+ in epoch \d at learning rate 4",
+        "-lr 0.01",
+    ),
+    "weights grown": (
+        "-lr 5 --batch-norm -a Gelu",
+        r"the weights of fc1 are \d+ times as long as at the start",
+        "-lr 0.01",
+    ),
     "weight decay": ("-w 1", "weight decay 1 has shrunk the weights of fc1 to 0.0% of their length", "-w 0.0001"),
     "momentum": ("--momentum 0.99", "a momentum of 0.99 sums up 100 steps, the weights of fc1", "--momentum 0"),
-    "initial weights 0": ("--init-std 0", "all initial weights are 0", "--init he"),
+    "initial weights 0": (
+        "--init-std 0",
+        "initial weights of standard deviation 0 leave the units of a layer alike",
+        "--init he",
+    ),
     "initial weights large": (
         "--init-std 10 -a Sigmoid -lr 0.1",
         "initial weights of standard deviation 10 saturate act1, its mean slope is 0.00\\d* of 0.25",
         "--init xavier",
     ),
+    "initial weights tiny": (
+        "--init-std 1e-6",
+        "initial weights of standard deviation 1e-06 leave the units of a layer alike",
+        "--init he",
+    ),
+    "initial weights large, Relu": (
+        "--init-std 1000 -lr 0.001",
+        r"initial weights of standard deviation 1000 give a loss of \S+ before training",
+        "--init he",
+    ),
     "narrow": ("--hidden 2", "a hidden layer of width 2 is narrow for 10 classes", "--hidden 100"),
     "dropout": ("--dropout 0.99", "dropout 0.99 leaves 1 of 100 units", "--dropout 0.5"),
+    "large batches": ("-b 2000", "in 5 steps the loss went from 2.3 to 2.3", "-b 10"),
+    "overfitting": (
+        "--train-images 20 -lr 0.1 --max-epoch 100",
+        "on the 20 training images its accuracy is 100%, it overfits",
+        "--train-images all",
+    ),
     "few steps": ("--max-epoch 1", "in 200 steps the loss went from 2.3 to 2.29", "--max-epoch 10"),
     "many slow steps": ("-lr 0.0005 -b 1 --train-images 1000 --max-epoch 6", "no unit or gradient tells", "-lr 0.005"),
     "diverged by the rate": ("-l Euclidean -lr 1e6", "learning rate 1e.06 is too high", "-lr 0.01"),
@@ -80,6 +114,7 @@ CASES = {
         "--momentum 0",
     ),
     "diverged by the weights": ("-l Euclidean --init-std 1e30", "init_std is 1e.30", "--init he"),
+    "diverged by weights that are large": ("--init-std 10 -a Gelu -n 3", "init_std is 10", "--init he"),
     "diverged by the margin": ("-l Hinge --margin 1e38", "the margin 1e.38 is too large", "--margin 5"),
 }
 
@@ -109,6 +144,11 @@ def thresholded(data: Dataset, high: int) -> Dataset:
     )
 
 
+def noisy(labels: np.ndarray) -> np.ndarray:
+    rng = np.random.default_rng(len(labels))
+    return np.where(rng.random(len(labels)) < 0.65, rng.integers(0, 10, len(labels)), labels)
+
+
 BAD_DATA = {
     "training labels shuffled": (
         lambda data: data._replace(train_labels=np.random.default_rng(0).permutation(data.train_labels)),
@@ -121,6 +161,18 @@ BAD_DATA = {
         "--max-epoch 5",
         "the labels look shuffled",
         (lambda data: data, "--max-epoch 5"),
+    ),
+    "another kind of test images": (
+        lambda data: data._replace(test_images=255 - data.test_images),
+        "--max-epoch 5 -lr 0.05",
+        r"on the 2,000 training images its accuracy is \d\d%, it overfits or the test images differ",
+        (lambda data: data, "--max-epoch 5 -lr 0.05"),
+    ),
+    "noisy labels": (
+        lambda data: data._replace(train_labels=noisy(data.train_labels), test_labels=noisy(data.test_labels)),
+        "--max-epoch 5 -lr 0.05",
+        r"the label of the nearest training image is right in only \d\d\.\d% of cases, the images may not show",
+        (lambda data: data, "--max-epoch 5 -lr 0.05"),
     ),
     "pixels from 0 to 1": (
         lambda data: thresholded(data, 1),
@@ -156,6 +208,70 @@ def test_a_linear_network_on_what_is_not_linear_is_told_to_take_a_hidden_layer()
     assert before < 0.8 and sentence.endswith("right in 100.0% of cases: try -n 1")
     after, again = outcome("-n 1 -lr 0.1 --max-epoch 20", data)
     assert after > 0.99 and again is None
+
+
+def both_by_label(data: Dataset) -> Dataset:
+    order = np.argsort(data.test_labels, kind="stable")
+    return by_label(data)._replace(test_images=data.test_images[order], test_labels=data.test_labels[order])
+
+
+@pytest.mark.parametrize("sort", [by_label, both_by_label])
+def test_data_in_the_order_of_its_labels_is_not_taken_for_shuffled(sort):
+    data = sort(first_images(load_dataset(ROOT / "data"), 12000, 3000))
+    assert "a step changes no layer's weights" in outcome("-lr 1e-6 -b 100 --max-epoch 1", data)[1]
+
+
+def test_one_or_two_training_images_do_not_show_that_labels_are_shuffled(mnist):
+    for flags in ("--train-images 2 --max-epoch 20", "--train-images 1 -lr 1e-6 --max-epoch 1"):
+        assert "shuffled" not in outcome(flags, mnist)[1]
+
+
+def is_it_a_7(data: Dataset) -> Dataset:
+    return data._replace(
+        train_labels=(data.train_labels == 7).astype(int),
+        test_labels=(data.test_labels == 7).astype(int),
+        classes=[0, 1],
+    )
+
+
+def test_no_test_set_is_so_small_or_so_uneven_that_every_answer_right_is_chance(mnist):
+    three = mnist._replace(test_images=mnist.test_images[:3], test_labels=mnist.test_labels[:3])
+    few = is_it_a_7(mnist)._replace(
+        test_images=mnist.test_images[:30], test_labels=(mnist.test_labels[:30] == 7).astype(int)
+    )
+    for data in (three, few):
+        settings, rows, model, loss, _ = trained("-lr 0.05 --max-epoch 5", data)
+        right = [row._replace(accuracy=1.0) for row in rows]
+        assert diagnose(settings, right, model, loss, data) is None
+
+
+def test_a_network_that_names_the_class_of_nearly_all_images_is_not_told_to_find_others(mnist):
+    rare = is_it_a_7(mnist)
+    keep = np.flatnonzero((rare.train_labels == 0) | (np.arange(2000) % 4 == 0))
+    rare = rare._replace(train_images=rare.train_images[keep], train_labels=rare.train_labels[keep])
+    assert rare.train_labels.mean() < 0.05
+    reached, sentence = outcome("-lr 3 --max-epoch 3", rare)
+    assert reached > 0.85 and "are dead" in sentence
+
+
+def test_a_run_that_has_converged_is_not_called_slow(mnist):
+    settings, rows, model, loss, _ = trained("--train-images 50 --max-epoch 1000 -lr 0.1 -b 50", mnist)
+    evidence = gather(settings, rows, model, loss, mnist)
+    assert evidence.step < SLOW and slow(evidence) is None
+
+
+def test_initial_weights_of_0_without_a_hidden_layer_are_not_said_to_have_grown(mnist):
+    for momentum in ("", "--momentum 0.99"):
+        assert "so few say little" in outcome(f"-n 0 --init-std 0 -lr 1e-9 --max-epoch 1 {momentum}", mnist)[1]
+
+
+def test_small_initial_weights_that_grow_are_not_blamed_on_the_momentum(mnist):
+    flags = "--init-std 1.5e-4 --momentum 0.97 --max-epoch 1 --train-images 1000"
+    assert "so few say little" in outcome(flags, mnist)[1]
+
+
+def test_a_linear_network_that_still_learns_is_not_told_to_take_a_hidden_layer(mnist):
+    assert "so few say little" in outcome("-n 0 --train-images 100 --max-epoch 1", mnist)[1]
 
 
 HEALTHY = [

@@ -82,6 +82,7 @@ def test_without_a_picture_and_quiet_the_last_line_alone_is_printed(start, tmp_p
     (folder,) = (tmp_path / "runs").iterdir()
     assert output == f"test accuracy {accuracy(folder):.2f} % over 1 seed\n"
     assert not (tmp_path / "plots").exists()
+    assert "\n1 run, 1 at once, " in end(start(*FLAGS, "--seeds", 8, "--no-plot"))[1]
 
 
 @pytest.mark.parametrize(
