@@ -77,7 +77,9 @@ def read_ink(image) -> np.ndarray:
 
 def shrunk(array: np.ndarray) -> np.ndarray:
     """Average down to LONGEST."""
-    height, width = (max(1, length * LONGEST // max(LONGEST, *array.shape)) for length in array.shape)
+    if max(array.shape) <= LONGEST:
+        return array.astype(np.float64)
+    height, width = (max(1, length * LONGEST // max(array.shape)) for length in array.shape)
     return averages(height, array.shape[0]) @ array @ averages(width, array.shape[1]).T
 
 
@@ -132,8 +134,11 @@ def connected(mask: np.ndarray) -> np.ndarray:
 def spread(array: np.ndarray, reach: int) -> np.ndarray:
     """The largest value within so many pixels, across and down."""
     for _ in range(2):
-        padded = np.pad(array, [(reach, reach), (0, 0)], "edge")
-        array = sliding_window_view(padded, 2 * reach + 1, axis=0).max(axis=-1).T
+        array, seen = np.pad(array, [(reach, reach), (0, 0)], "edge"), 1
+        while seen < 2 * reach + 1:  # each value is the largest of so many
+            step = min(seen, 2 * reach + 1 - seen)
+            array, seen = np.maximum(array[:-step], array[step:]), seen + step
+        array = array.T
     return array
 
 
