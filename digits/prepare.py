@@ -34,6 +34,8 @@ def open_picture(path: Path):
             image = ImageOps.exif_transpose(file)
             if image.mode.startswith(("I", "F")):  # 16 bits and more
                 grey = np.asarray(image, np.float64)
+                if not np.isfinite(grey).all():
+                    raise ValueError("it holds pixels that are no finite numbers")
                 image = Image.fromarray(np.uint8((grey - grey.min()) * 255 / (np.ptp(grey) or 1)))
             return (image.convert("RGB") if image.mode in ("CMYK", "YCbCr", "LAB", "HSV") else image).convert("RGBA")
     except Exception as error:  # damaged pictures raise errors of a dozen kinds

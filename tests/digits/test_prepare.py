@@ -221,6 +221,15 @@ def test_every_kind_of_picture_file_is_read(tmp_path, mode):
     assert np.abs(seen - mnist_like(read_ink(digit))).max() <= (40 if mode == "1" else 3)
 
 
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_a_picture_with_pixels_that_are_no_numbers_is_refused_in_words(tmp_path, number):
+    pixels = np.asarray(drawn(7).convert("L"), np.float32).copy()
+    pixels[0, 0] = number
+    Image.fromarray(pixels).save(tmp_path / "a.tif")
+    with pytest.raises(ValueError, match="cannot be read .*no finite numbers"):
+        open_picture(tmp_path / "a.tif")
+
+
 def test_a_photograph_is_turned_upright_as_its_camera_was_held(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned by 90 degrees clockwise
