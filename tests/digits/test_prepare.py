@@ -83,6 +83,7 @@ WAYS = {
     "larger, framed": [larger, framed],
     "larger, shifted, inverted, framed": [larger, shifted, inverted, framed],
     "photographed": [larger, shifted, inverted, photographed],
+    "photographed on a blackboard": [larger, shifted, photographed],
     "photographed, half in shadow": [larger, shifted, inverted, in_shadow],
     "photographed on a table": [larger, shifted, inverted, on_a_table],
 }
@@ -108,11 +109,11 @@ def accuracy_changed(run, data, changes: list, count: int = COUNT) -> float:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_changed_test_images_are_recognised_as_well_as_the_plain_ones(run, data, way):
-    # The others are part of it, or photographs, which take time.
-    count = COUNT if way == "larger, shifted, inverted, framed" else 100
+    # The others are part of it, or photographs, which take time: one of 50 more may be wrong.
+    count, worse = (COUNT, 0.015) if way == "larger, shifted, inverted, framed" else (50, 0.02)
     plain = accuracy(run, data.test_images[:count], data.test_labels[:count])
     assert plain > 0.93
-    assert accuracy_changed(run, data, WAYS[way], count) >= plain - 0.015
+    assert accuracy_changed(run, data, WAYS[way], count) >= plain - worse - 1e-9
 
 
 def test_a_test_image_itself_hardly_changes(data):
@@ -136,6 +137,15 @@ def test_ink_on_a_transparent_ground_is_seen(ink):
     assert np.abs(image.astype(int) - mnist_like(read_ink(drawn(5)))).max() <= 2
 
 
+@pytest.mark.parametrize("shades", [(0, 90), (165, 255)])
+def test_ink_of_several_shades_on_a_transparent_ground_is_seen_whole(shades):
+    ink = drawn(5, paper=(0, 0, 0, 0))
+    ramp = Image.fromarray(np.tile(np.linspace(*shades, ink.width).astype(np.uint8), (ink.height, 1)))
+    shaded = Image.merge("RGBA", [ramp, ramp, ramp, ink.getchannel("A")])
+    seen, black = (mnist_like(read_ink(image)) for image in (shaded, drawn(5)))
+    assert np.array_equal(seen > 0, black > 0) and seen[black > 0].mean() > 0.7 * black[black > 0].mean()
+
+
 def test_ink_that_touches_the_edge_of_a_transparent_ground_is_read_by_its_alpha(data):
     for pixels in data.test_images[:20]:
         ink = Image.fromarray(pixels.reshape(28, 28)).resize((280, 280), Image.Resampling.BILINEAR)
@@ -147,10 +157,11 @@ def test_ink_that_touches_the_edge_of_a_transparent_ground_is_read_by_its_alpha(
     assert mnist_like(read_ink(bar))[14, 14] == 255
 
 
+@pytest.mark.parametrize("paper", ["white", (0, 0, 0, 0)])
 @pytest.mark.parametrize("digit", STROKES)
-def test_a_hair_thin_pen_is_not_faint(digit):
-    thin, pen = (mnist_like(read_ink(drawn(digit, 400, pen=width))).astype(float) for width in (0.0025, 0.03))
-    assert thin.sum() > 0.6 * pen.sum()
+def test_a_hair_thin_pen_is_not_faint(digit, paper):
+    hair, thin, pen = (mnist_like(read_ink(drawn(digit, 400, paper, pen=part))).sum() for part in (0.0025, 0.01, 0.03))
+    assert hair > 0.6 * pen and thin > 0.8 * pen
 
 
 @pytest.mark.parametrize("size", [(500, 200), (150, 450)])
@@ -179,7 +190,7 @@ def test_a_photograph_with_a_white_border_is_read_inside_it(run, data):
     def bordered(image, rng):
         return ImageOps.expand(image.convert("L"), 9, 255)
 
-    assert accuracy_changed(run, data, [*WAYS["photographed"], bordered], 100) > 0.93
+    assert accuracy_changed(run, data, [*WAYS["photographed"], bordered], 50) > 0.93
 
 
 @pytest.mark.parametrize("side", [28, 14, 8, 40, 3])
