@@ -6,7 +6,7 @@ python predict.py --weights             what the units of the first layer look f
 python predict.py --page digit.html     a page to draw on, with the network inside; needs no connection
 python predict.py digit.jpg --model runs/NAME --as-is
 
-The figure goes to plots/, over that of the last call. A picture that cannot be read is named and left out; the exit code is then 3.
+The figure goes to plots/, over that of the last call. A picture that cannot be read is named and left out: exit code 3.
 Exit codes: 0 done, 2 wrong usage, 3 a picture, a run or data is missing or cannot be read, 1 anything else.
 """
 
