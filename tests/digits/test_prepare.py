@@ -164,6 +164,12 @@ def test_a_hair_thin_pen_is_not_faint(digit, paper):
     assert hair > 0.6 * pen and thin > 0.8 * pen
 
 
+def test_a_thin_stroke_at_the_edge_is_widened_to_both_sides():
+    thin = drawn(8, 400, (0, 0, 0, 0), pen=0.01)
+    cut = mnist_like(read_ink(thin.crop(thin.getbbox()))).astype(int)
+    assert np.abs(cut - mnist_like(read_ink(thin))).max() <= 2
+
+
 @pytest.mark.parametrize("size", [(500, 200), (150, 450)])
 @pytest.mark.parametrize("digit", [0, 1, 8])
 def test_the_shape_of_the_picture_does_not_matter(digit, size):
@@ -191,6 +197,28 @@ def test_a_photograph_with_a_white_border_is_read_inside_it(run, data):
         return ImageOps.expand(image.convert("L"), 9, 255)
 
     assert accuracy_changed(run, data, [*WAYS["photographed"], bordered], 50) > 0.93
+
+
+@pytest.mark.parametrize(
+    "strokes, narrowest, widest",
+    [([(60, 0, 66, 120), (130, 40, 133, 43)], 1, 5), ([(40, 30, 50, 120), (110, 60, 120, 120)], 15, 20)],
+    ids=["cut at the edge, and dust", "two strokes"],
+)
+def test_a_photograph_keeps_strokes_at_its_edge_and_apart_but_no_dust(strokes, narrowest, widest):
+    paper = Image.new("L", (160, 150), 255)
+    for stroke in strokes:
+        ImageDraw.Draw(paper).rectangle(stroke, fill=0)
+    photograph = photographed(paper, np.random.default_rng(0)).convert("RGBA")
+    columns = np.flatnonzero(mnist_like(read_ink(photograph)).max(axis=0) > 60)
+    assert narrowest <= np.ptp(columns) + 1 <= widest
+
+
+def test_a_pen_that_presses_unevenly_leaves_an_even_stroke_in_a_photograph():
+    paper = Image.new("L", (160, 150), 255)
+    for left, grey in ((40, 0), (110, 100)):
+        ImageDraw.Draw(paper).rectangle((left, 30, left + 12, 120), fill=grey)
+    seen = mnist_like(read_ink(photographed(paper, np.random.default_rng(0)).convert("RGBA")))
+    assert seen[:, 14:].max() > 0.8 * seen[:, :14].max()
 
 
 @pytest.mark.parametrize("side", [28, 14, 8, 40, 3])
