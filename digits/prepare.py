@@ -62,11 +62,14 @@ def read_ink(image) -> np.ndarray:
     if min(image.size) < 4:
         raise ValueError(f"is too small: {image.size[0]} x {image.size[1]} pixels")
     image = image.reduce(max(1, min(image.size) // (2 * LONGEST)))
-    colours, alpha = np.split(np.asarray(image.resize((100, 100)), np.float64), [3], axis=2)
-    opaque = colours[alpha[..., 0] > 128]
-    if alpha.min() == 0 and len(opaque) and np.ptp(opaque, axis=0).max() < CONTRAST:  # one colour, as on the page
-        return thickened(shrunk(np.asarray(image.getchannel("A"), np.float64) / 255))
-    picture = flat(image, 0 if (colours * alpha).sum() >= 3 * 128 * alpha.sum() else 255)
+    ground = 0
+    if image.getextrema()[3][0] < 255:
+        colours, alpha = np.split(np.asarray(image.resize((100, 100)), np.float64), [3], axis=2)
+        opaque = colours[alpha[..., 0] > 128]
+        if alpha.min() == 0 and len(opaque) and np.ptp(opaque, axis=0).max() < CONTRAST:  # one colour, as on the page
+            return thickened(shrunk(np.asarray(image.getchannel("A"), np.float64) / 255))
+        ground = 0 if (colours * alpha).sum() >= 3 * 128 * alpha.sum() else 255
+    picture = flat(image, ground)
     # Grey would hide yellow on white: the channel with the most contrast shows it.
     channel = int(np.asarray(picture.resize((100, 100))).std(axis=(0, 1)).argmax())
     grey, background = without_frame(np.asarray(picture.getchannel(channel), np.float32))
