@@ -6,7 +6,7 @@ python predict.py --weights             what the units of the first layer look f
 python predict.py --page digit.html     a page to draw on, with the network inside; needs no connection
 python predict.py digit.jpg --model runs/NAME --as-is
 
-The figure goes to plots/. A picture that cannot be read is named and left out; the exit code is then 3.
+The figure goes to plots/, over that of the last call. A picture that cannot be read is named and left out: exit code 3.
 Exit codes: 0 done, 2 wrong usage, 3 a picture, a run or data is missing or cannot be read, 1 anything else.
 """
 
@@ -19,7 +19,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-import curves
 from digits.figures import PICTURES, confusion, draw_mistakes, draw_pictures, draw_weights
 from digits.page import page
 from digits.prepare import flat, mnist_like, open_picture, read_as_is, read_ink
@@ -28,6 +27,7 @@ from load_data import load_dataset, normalise
 from network import Network
 from run_mlp import build
 from training.folder import atomic_bytes
+from training.pictures import literal, own_style, save, use_project_cache
 from training.settings import read_config
 from utils import FileError, UsageError
 
@@ -91,7 +91,7 @@ def files_of(paths: list[Path]) -> list[Path]:
 
 def show_pictures(run: Trained, paths: list[Path], as_is: bool) -> tuple[Path | None, int]:
     """Say what each picture shows, and draw them. Return the figure's path, if any, and an exit code."""
-    found, code = [], 0
+    found, code, count = [], 0, 0
     trains_none = f"scores, no probabilities: {run.settings['loss']} trains none"
     print(f"{run.name}: {'probabilities' if run.probabilities else trains_none}")
     for path in paths:
@@ -105,9 +105,12 @@ def show_pictures(run: Trained, paths: list[Path], as_is: bool) -> tuple[Path | 
         (scores,) = run.scores(image[None])
         best = np.argsort(-scores, kind="stable")[:3]
         print(f"{path}:", ", ".join(f"{run.labels[k]} ({run.text(scores[k])})" for k in best))
-        if len(found) < PICTURES:
+        count += 1
+        if count <= PICTURES:
             picture.thumbnail((400, 400))
             found.append((path.name, flat(picture, 192), image, scores))
+    if count > PICTURES:
+        print(f"the figure shows the first {PICTURES} of {count} pictures")
     return save_figure(run, "digits", draw_pictures, found, run.labels, run.text) if found else None, code
 
 
@@ -139,17 +142,16 @@ def show_weights(run: Trained) -> Path:
 
 def save_figure(run: Trained, what: str, draw, *contents) -> Path:
     """Let draw(figure, *contents) draw, and save it as plots/<run>_<what>.png."""
-    curves.use_project_cache()
-    curves.load_matplotlib()
-    from matplotlib import figure, style
-
+    use_project_cache()
     path = ROOT / "plots" / f"{run.name}_{what}.png"
-    with style.context("default"):
-        drawn = figure.Figure(dpi=130, layout="constrained")
-        draw(drawn, *contents)
-        drawn.suptitle(run.name, fontsize=10, parse_math=False)
+    with own_style():
+        from matplotlib.figure import Figure
+
+        figure = Figure(dpi=130, layout="constrained")
+        draw(figure, *contents)
+        figure.suptitle(literal(run.name), fontsize=10)
         path.parent.mkdir(exist_ok=True)
-        curves.save(drawn, path)
+        save(figure, path)
     return path
 
 

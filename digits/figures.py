@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 
+from training.pictures import literal
+
 PICTURES, MISTAKES, UNITS = 24, 25, 100  # at most so many are drawn
 GREY = {"cmap": "gray", "vmin": 0, "vmax": 255}
 
@@ -20,7 +22,7 @@ def draw_pictures(figure, found: list, labels: list, text) -> None:
     for (left, middle, right), (name, picture, image, scores) in zip(panels, found):
         left.imshow(picture)
         shown = name if len(name) <= 22 else f"{name[:10]}…{name[-11:]}"
-        left.set_title(shown, fontsize=10, parse_math=False)
+        left.set_title(literal(shown), fontsize=10)
         middle.imshow(image, **GREY)
         middle.set_title("seen by the network", fontsize=10)
         best = int(scores.argmax())

@@ -34,6 +34,8 @@ def open_picture(path: Path):
             image = ImageOps.exif_transpose(file)
             if image.mode.startswith(("I", "F")):  # 16 bits and more
                 grey = np.asarray(image, np.float64)
+                if not np.isfinite(grey).all():
+                    raise ValueError("it holds pixels that are no finite numbers")
                 image = Image.fromarray(np.uint8((grey - grey.min()) * 255 / (np.ptp(grey) or 1)))
             return (image.convert("RGB") if image.mode in ("CMYK", "YCbCr", "LAB", "HSV") else image).convert("RGBA")
     except Exception as error:  # damaged pictures raise errors of a dozen kinds
@@ -60,11 +62,14 @@ def read_ink(image) -> np.ndarray:
     if min(image.size) < 4:
         raise ValueError(f"is too small: {image.size[0]} x {image.size[1]} pixels")
     image = image.reduce(max(1, min(image.size) // (2 * LONGEST)))
-    colours, alpha = np.split(np.asarray(image.resize((100, 100)), np.float64), [3], axis=2)
-    opaque = colours[alpha[..., 0] > 128]
-    if alpha.min() == 0 and len(opaque) and np.ptp(opaque, axis=0).max() < CONTRAST:  # one colour, as on the page
-        return thickened(shrunk(np.asarray(image.getchannel("A"), np.float64) / 255))
-    picture = flat(image, 0 if (colours * alpha).sum() >= 3 * 128 * alpha.sum() else 255)
+    ground = 0
+    if image.getextrema()[3][0] < 255:
+        colours, alpha = np.split(np.asarray(image.resize((100, 100)), np.float64), [3], axis=2)
+        opaque = colours[alpha[..., 0] > 128]
+        if alpha.min() == 0 and len(opaque) and np.ptp(opaque, axis=0).max() < CONTRAST:  # one colour, as on the page
+            return thickened(shrunk(np.asarray(image.getchannel("A"), np.float64) / 255))
+        ground = 0 if (colours * alpha).sum() >= 3 * 128 * alpha.sum() else 255
+    picture = flat(image, ground)
     # Grey would hide yellow on white: the channel with the most contrast shows it.
     channel = int(np.asarray(picture.resize((100, 100))).std(axis=(0, 1)).argmax())
     grey, background = without_frame(np.asarray(picture.getchannel(channel), np.float32))
@@ -77,7 +82,9 @@ def read_ink(image) -> np.ndarray:
 
 def shrunk(array: np.ndarray) -> np.ndarray:
     """Average down to LONGEST."""
-    height, width = (max(1, length * LONGEST // max(LONGEST, *array.shape)) for length in array.shape)
+    if max(array.shape) <= LONGEST:
+        return array.astype(np.float64)
+    height, width = (max(1, length * LONGEST // max(array.shape)) for length in array.shape)
     return averages(height, array.shape[0]) @ array @ averages(width, array.shape[1]).T
 
 
@@ -132,8 +139,11 @@ def connected(mask: np.ndarray) -> np.ndarray:
 def spread(array: np.ndarray, reach: int) -> np.ndarray:
     """The largest value within so many pixels, across and down."""
     for _ in range(2):
-        padded = np.pad(array, [(reach, reach), (0, 0)], "edge")
-        array = sliding_window_view(padded, 2 * reach + 1, axis=0).max(axis=-1).T
+        array, seen = np.pad(array, [(reach, reach), (0, 0)], "edge"), 1
+        while seen < 2 * reach + 1:  # each value is the largest of so many
+            step = min(seen, 2 * reach + 1 - seen)
+            array, seen = np.maximum(array[:-step], array[step:]), seen + step
+        array = array.T
     return array
 
 

@@ -77,8 +77,8 @@ def as_bytes(figure, form: str = "png") -> bytes:
 
 
 def literal(text: str) -> str:
-    """A text that matplotlib shows as it is: a $ would begin a formula."""
-    return text.replace("$", r"\$")
+    """A text that matplotlib shows as it is: a $ would begin a formula, bytes that are no text would be an error."""
+    return text.encode(errors="replace").decode().replace("$", r"\$")
 
 
 @own_style()

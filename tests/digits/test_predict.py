@@ -108,6 +108,22 @@ def test_a_folder_and_wildcards_stand_for_the_pictures_in_them(command, tmp_path
     assert out.err.count("\n") == 1 and "nothing holds no picture" in out.err
 
 
+def test_names_that_are_no_text_or_chinese_and_more_pictures_than_the_figure_holds(command, tmp_path, monkeypatch):
+    monkeypatch.setattr(predict, "PICTURES", 2)
+    folder = tmp_path / "我的 数字"
+    folder.mkdir()
+    for name in ("一.png", "$x$.png", "a.png"):
+        drawn(1, 60).save(folder / name)
+    if sys.platform == "linux":  # elsewhere names are text
+        sys.stdout.reconfigure(errors="backslashreplace")  # as run_command does
+        drawn(1, 60).save(folder / os.fsdecode(b" \xe6 $.png"), "PNG")  # the first
+    code, out = command(folder)
+    count = len(list(folder.iterdir()))
+    assert (code, out.err) == (0, "") and out.out.count(".png: 1 (") == count
+    assert f"the figure shows the first 2 of {count} pictures" in out.out
+    assert "figure shows" not in command(folder / "一.png", folder / "a.png")[1].out
+
+
 def test_as_is_gives_the_network_the_pixels(command, tmp_path, small_run):
     pixels = np.random.default_rng(0).integers(0, 256, (28, 28), np.uint8)
     Image.fromarray(pixels).save(tmp_path / "a.png")

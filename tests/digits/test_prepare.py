@@ -83,6 +83,7 @@ WAYS = {
     "larger, framed": [larger, framed],
     "larger, shifted, inverted, framed": [larger, shifted, inverted, framed],
     "photographed": [larger, shifted, inverted, photographed],
+    "photographed on a blackboard": [larger, shifted, photographed],
     "photographed, half in shadow": [larger, shifted, inverted, in_shadow],
     "photographed on a table": [larger, shifted, inverted, on_a_table],
 }
@@ -108,11 +109,11 @@ def accuracy_changed(run, data, changes: list, count: int = COUNT) -> float:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_changed_test_images_are_recognised_as_well_as_the_plain_ones(run, data, way):
-    # The others are part of it, or photographs, which take time.
-    count = COUNT if way == "larger, shifted, inverted, framed" else 100
+    # The others are part of it, or photographs, which take time: one of 50 more may be wrong.
+    count, worse = (COUNT, 0.015) if way == "larger, shifted, inverted, framed" else (50, 0.02)
     plain = accuracy(run, data.test_images[:count], data.test_labels[:count])
     assert plain > 0.93
-    assert accuracy_changed(run, data, WAYS[way], count) >= plain - 0.015
+    assert accuracy_changed(run, data, WAYS[way], count) >= plain - worse - 1e-9
 
 
 def test_a_test_image_itself_hardly_changes(data):
@@ -136,6 +137,15 @@ def test_ink_on_a_transparent_ground_is_seen(ink):
     assert np.abs(image.astype(int) - mnist_like(read_ink(drawn(5)))).max() <= 2
 
 
+@pytest.mark.parametrize("shades", [(0, 90), (165, 255)])
+def test_ink_of_several_shades_on_a_transparent_ground_is_seen_whole(shades):
+    ink = drawn(5, paper=(0, 0, 0, 0))
+    ramp = Image.fromarray(np.tile(np.linspace(*shades, ink.width).astype(np.uint8), (ink.height, 1)))
+    shaded = Image.merge("RGBA", [ramp, ramp, ramp, ink.getchannel("A")])
+    seen, black = (mnist_like(read_ink(image)) for image in (shaded, drawn(5)))
+    assert np.array_equal(seen > 0, black > 0) and seen[black > 0].mean() > 0.7 * black[black > 0].mean()
+
+
 def test_ink_that_touches_the_edge_of_a_transparent_ground_is_read_by_its_alpha(data):
     for pixels in data.test_images[:20]:
         ink = Image.fromarray(pixels.reshape(28, 28)).resize((280, 280), Image.Resampling.BILINEAR)
@@ -147,10 +157,17 @@ def test_ink_that_touches_the_edge_of_a_transparent_ground_is_read_by_its_alpha(
     assert mnist_like(read_ink(bar))[14, 14] == 255
 
 
+@pytest.mark.parametrize("paper", ["white", (0, 0, 0, 0)])
 @pytest.mark.parametrize("digit", STROKES)
-def test_a_hair_thin_pen_is_not_faint(digit):
-    thin, pen = (mnist_like(read_ink(drawn(digit, 400, pen=width))).astype(float) for width in (0.0025, 0.03))
-    assert thin.sum() > 0.6 * pen.sum()
+def test_a_hair_thin_pen_is_not_faint(digit, paper):
+    hair, thin, pen = (mnist_like(read_ink(drawn(digit, 400, paper, pen=part))).sum() for part in (0.0025, 0.01, 0.03))
+    assert hair > 0.6 * pen and thin > 0.8 * pen
+
+
+def test_a_thin_stroke_at_the_edge_is_widened_to_both_sides():
+    thin = drawn(8, 400, (0, 0, 0, 0), pen=0.01)
+    cut = mnist_like(read_ink(thin.crop(thin.getbbox()))).astype(int)
+    assert np.abs(cut - mnist_like(read_ink(thin))).max() <= 2
 
 
 @pytest.mark.parametrize("size", [(500, 200), (150, 450)])
@@ -179,7 +196,29 @@ def test_a_photograph_with_a_white_border_is_read_inside_it(run, data):
     def bordered(image, rng):
         return ImageOps.expand(image.convert("L"), 9, 255)
 
-    assert accuracy_changed(run, data, [*WAYS["photographed"], bordered], 100) > 0.93
+    assert accuracy_changed(run, data, [*WAYS["photographed"], bordered], 50) > 0.93
+
+
+@pytest.mark.parametrize(
+    "strokes, narrowest, widest",
+    [([(60, 0, 66, 120), (130, 40, 133, 43)], 1, 5), ([(40, 30, 50, 120), (110, 60, 120, 120)], 15, 20)],
+    ids=["cut at the edge, and dust", "two strokes"],
+)
+def test_a_photograph_keeps_strokes_at_its_edge_and_apart_but_no_dust(strokes, narrowest, widest):
+    paper = Image.new("L", (160, 150), 255)
+    for stroke in strokes:
+        ImageDraw.Draw(paper).rectangle(stroke, fill=0)
+    photograph = photographed(paper, np.random.default_rng(0)).convert("RGBA")
+    columns = np.flatnonzero(mnist_like(read_ink(photograph)).max(axis=0) > 60)
+    assert narrowest <= np.ptp(columns) + 1 <= widest
+
+
+def test_a_pen_that_presses_unevenly_leaves_an_even_stroke_in_a_photograph():
+    paper = Image.new("L", (160, 150), 255)
+    for left, grey in ((40, 0), (110, 100)):
+        ImageDraw.Draw(paper).rectangle((left, 30, left + 12, 120), fill=grey)
+    seen = mnist_like(read_ink(photographed(paper, np.random.default_rng(0)).convert("RGBA")))
+    assert seen[:, 14:].max() > 0.8 * seen[:, :14].max()
 
 
 @pytest.mark.parametrize("side", [28, 14, 8, 40, 3])
@@ -219,6 +258,15 @@ def test_every_kind_of_picture_file_is_read(tmp_path, mode):
     image.save(path)
     seen = mnist_like(read_ink(open_picture(path))).astype(int)
     assert np.abs(seen - mnist_like(read_ink(digit))).max() <= (40 if mode == "1" else 3)
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_a_picture_with_pixels_that_are_no_numbers_is_refused_in_words(tmp_path, number):
+    pixels = np.asarray(drawn(7).convert("L"), np.float32).copy()
+    pixels[0, 0] = number
+    Image.fromarray(pixels).save(tmp_path / "a.tif")
+    with pytest.raises(ValueError, match=r"cannot be read .*no finite numbers"):
+        open_picture(tmp_path / "a.tif")
 
 
 def test_a_photograph_is_turned_upright_as_its_camera_was_held(tmp_path):
