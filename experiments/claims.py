@@ -729,8 +729,8 @@ def jumps_between_optima(table: RunTable) -> Finding:
     curve = table.run(f"1_Sigmoid_{EUCLIDEAN}", 1.0)
     flat, share = curve.flat_units(50)[:, 0], curve.class_share
     text = (
-        f"at learning rate 1 it still learns (units that are flat on every image: {percent(flat)}; test images in one "
-        f"class: {percent(share)})"
+        f"at learning rate 1 {percent(flat)} of the units are flat on every image, and {percent(share)} of the test "
+        "images get one class"
     )
     return conclude([(text, bool((flat < 1).all() and not curve.at_chance))], key=f"{percent(flat)} of the units flat")
 

@@ -234,13 +234,14 @@ def _two_sigmoid_layers(table: RunTable) -> str:
             else "No vanishing gradient stops two Sigmoid layers"
         )
     taken_out = "; ".join(
-        f"without the factor of the {factor} {listed(curves[remedy], final_test)}" for factor, remedy in FACTORS.items()
+        f"with {remedy}, which make up for the factor of the {factor}, {listed(curves[remedy], final_test)}"
+        for factor, remedy in FACTORS.items()
     )
     rate = listed(curves["learning rate × 10"], final_test)
     return (
         f"**{lead}.** At learning rate 0.01 {' and '.join(failed)} fail. There δ falls from the last layer to the first to "
         f"{taken_apart(curves['nothing'][failed[0]])}. They end at: {taken_out}; with δ as small as it was, "
-        f"but ten times the rate, {rate}. Alone both train {tally(trains, 'remedies')} "
+        f"but ten times the rate, {rate}. Each alone, both train {tally(trains, 'remedies')} "
         f"([figure 16](#{_anchor(16)}), claim 18)."
     )
 

@@ -139,7 +139,9 @@ def test_what_stops_two_sigmoid_layers_is_decided_by_the_remedies(tmp_path, resu
     plain = [f"2_Sigmoid_{loss}_0.01_0.0_100" for loss in ("EuclideanLoss", "SoftmaxCrossEntropyLoss")]
     results |= {name: finished(name, final=0.2) for name in plain}
     finding = written(tmp_path, results)[0].split("## The verdicts")[0]
-    assert "**Two Sigmoid layers are slow, not stuck" in finding and "Alone both train in all 8 remedies" in finding
+    assert (
+        "**Two Sigmoid layers are slow, not stuck" in finding and "Each alone, both train in all 8 remedies" in finding
+    )
     assert "the initial weights' 0.01·√100 × 0.01·√10 = 1/316 times the sigmoids' 1/16 is 1/5,060" in finding
     results |= {name: finished(name, final=0.2) for name in (each.replace("0.01", "0.1") for each in plain)}
     finding = written(tmp_path, results)[0].split("## The verdicts")[0]
