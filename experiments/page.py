@@ -172,7 +172,7 @@ def _one_knob(table: RunTable, table_10: RunTable | None, flips: str, appendix: 
         f"weights and in the same order, batch 100 and batch 10 end within 0.5 points in {len(equal)} of the {len(pairs)} "
         f"pairs that train ({', '.join(_pair(pair, ' = ') for pair in closest)}"
         f"{' …' * (len(equal) > len(closest))}; [all pairs]({appendix}#{PAIRS_ANCHOR})). So the misprinted "
-        f"batch size is a factor of ten in the learning rate; at a fixed rate it changes the verdict on {flips} "
+        f"batch size is a factor of ten in the learning rate (Goyal et al. 2017, arXiv 1706.02677); at a fixed rate it changes the verdict on {flips} "
         f"([figure 11](#{_anchor(11)}))."
     )
     for words, some in (
