@@ -143,7 +143,7 @@ def without_hidden_layer(table: RunTable) -> Finding:
         verdict_of(list(outcomes.values())),
         f"Below one hidden layer {tally(outcomes, 'settings')}; the hidden layer brings {least} to {most}. "
         f"Without one: {numbers}.",
-        f"{least} to {most}",
+        f"one hidden layer brings {least} to {most}",
         any(compare.near(each, compare.BETTER) for each in gaps),
     )
 
@@ -184,6 +184,8 @@ def convergence_of_losses(table: RunTable) -> Finding:
     curves = by_loss(table)
     euclidean, softmax, hinge = curves.values()
     equal = at_equal_gradient(table)
+    means = (curve.samples_to_80.mean() for curve in (euclidean, softmax))
+    alike = f" (Euclidean and softmax alike, up to a ratio of {compare.ALIKE})" if compare.is_alike(*means) else ""
     return conclude(
         [
             ("hinge converges fastest", compare.faster(hinge, softmax) and compare.faster(hinge, euclidean)),
@@ -191,7 +193,7 @@ def convergence_of_losses(table: RunTable) -> Finding:
         ],
         f"Epochs to 80 % train accuracy / to 95 % of the gain: {listed(curves, convergence)}. With an equal output "
         f"gradient (learning rates: {rates_of(equal)}): {listed(equal, convergence)}.",
-        f"epochs to 80 %: {listed(curves, _mean_epochs)}",
+        f"epochs to 80 %: {listed(curves, _mean_epochs)}{alike}",
     )
 
 
@@ -217,7 +219,7 @@ def times_of_losses(timing: dict | None) -> Finding:
     ordered = sorted(times.values(), key=lambda each: each["median"])
     ratio = ordered[-1]["median"] / ordered[0]["median"]
     alike = not compare.times_differ(ordered[-1], ordered[0])
-    return conclude([(f"{_seconds(times)}: slowest to fastest {ratio:.2f}", alike)], key=f"ratio {ratio:.2f}")
+    return conclude([(f"{_seconds(times)}: equal, slowest to fastest {ratio:.3f}", alike)], key=f"ratio {ratio:.3f}")
 
 
 def softmax_like_hinge(table: RunTable) -> Finding:
@@ -262,7 +264,7 @@ def euclidean_below_softmax(table: RunTable) -> Finding:
             ),
         ],
         f"With an equal output gradient (learning rates: {rates_of(equal)}): {listed(equal, final_test)}.",
-        f"with Relu and Gelu {tally(outcomes, 'settings')}",
+        f"worse with Relu and Gelu {tally(outcomes, 'settings')}",
         any(compare.near(gap, compare.BETTER) for gap in gaps.values()),
     )
 
@@ -348,10 +350,10 @@ def times_of_activations(timing: dict | None) -> Finding:
     parts, ratios = [], []
     for slow, fast in (("Sigmoid", "Relu"), ("Gelu", "Sigmoid")):
         ratios.append(times[slow]["median"] / times[fast]["median"])
-        text = f"{slow} takes longer than {fast} (ratio {ratios[-1]:.2f}, report "
+        text = f"{slow} takes longer than {fast} (ratio {ratios[-1]:.3f}, report "
         text += f"{REPORT_SECONDS[slow] / REPORT_SECONDS[fast]:.2f})"
         parts.append((text, compare.times_differ(times[slow], times[fast])))
-    return conclude(parts, f"{_seconds(times)}.", f"ratios {ratios[0]:.2f}, {ratios[1]:.2f}")
+    return conclude(parts, f"{_seconds(times)}.", f"ratios {ratios[0]:.3f}, {ratios[1]:.3f}")
 
 
 def small_derivative(table: RunTable) -> Finding:
@@ -366,7 +368,7 @@ def small_derivative(table: RunTable) -> Finding:
         [
             (f"Euclidean's initial loss is larger than the others' ({initial})", larger),
             (
-                f"the mean slope of its sigmoids is small, below half of the largest possible {STEEPEST} "
+                f"the mean slope of its sigmoids is small at each epoch, below half of the largest possible {STEEPEST} "
                 f"({listed(slopes, three_digits)})",
                 all((slope < STEEPEST / 2).all() for slope in recorded),
             ),
@@ -522,7 +524,7 @@ def more_expressive(table: RunTable) -> Finding:
     slow_hinge, fast_softmax = table.run(f"2_Sigmoid_{HINGE}", 0.001), table.run(f"2_Sigmoid_{SOFTMAX}", 0.1)
     parts = [
         (
-            f"{name} still does not train with an output gradient as large as hinge's "
+            f"{name} does not train even with an output gradient as large as hinge's "
             f"(learning rate {equal[name].settings['learning_rate']:g}: {final_test(equal[name])})",
             not equal[name].trained,
         )
@@ -621,7 +623,10 @@ def weight_decay(table: RunTable) -> Finding:
         runs = {f"{decay:g}:": table.run(curve, rate, decay) for decay in (0.0, *DECAYS)}
         without, largest = runs["0:"], runs["1:"]
         falls, harmless = {}, "0"
+        left_out = ""
         for (less, first), (more, second) in itertools.pairwise(runs.items()):
+            if first.at_chance and second.at_chance:
+                left_out = f", leaving out {less[:-1]} to {more[:-1]}, both at chance"
             if not (first.at_chance and second.at_chance):
                 falls[f"{less[:-1]} to {more[:-1]}"] = compare.better(first, second)
             if harmless == less[:-1] and compare.difference([without, second]) <= compare.NOT_NOTABLE:
@@ -629,7 +634,8 @@ def weight_decay(table: RunTable) -> Finding:
         share = percent(largest.class_share)
         parts += [
             (
-                f"{name} falls at each step ({tally(falls, 'steps')}; test accuracy at {listed(runs, final_test)})",
+                f"{name} falls at each step ({tally(falls, 'steps')}{left_out}; test accuracy at "
+                f"{listed(runs, final_test)})",
                 all(falls.values()),
             ),
             (f"{name} is at chance at 1 ({share} of the predictions in one class)", largest.at_chance),
@@ -663,8 +669,8 @@ def batch_and_accuracy(table: RunTable) -> Finding:
         keys.append(f"{100 * apart:.2f}")
     equal = [100 * compare.difference(list(pair)) for pair in table.pairs() if pair[0].trained and pair[1].trained]
     context = (
-        f"At equal learning rate / batch size the {len(equal)} pairs at 100 and 10 that train end "
-        f"{np.median(equal):.2f} points apart in the middle, {max(equal):.2f} at most."
+        f"At equal learning rate / batch size the {len(equal)} pairs at 100 and 10 that both train end "
+        f"{np.median(equal):.2f} points apart in the median, {max(equal):.2f} at most."
         if equal
         else ""
     )
@@ -709,7 +715,7 @@ def batch_and_samples(table: RunTable) -> Finding:
         text = f"{name}: {SMALL} reaches 80 % train accuracy in fewer epochs than {LARGE} (at batch size {reached})"
         parts.append((text, compare.lower(curves[SMALL], curves[LARGE], "samples_to_80")))
         keys.append(f"{_mean_epochs(curves[SMALL])} against {_mean_epochs(curves[LARGE])} epochs")
-    return conclude(parts, key="; ".join(keys))
+    return conclude(parts, "All of it at a fixed learning rate.", "; ".join(keys))
 
 
 def decay_at_the_best_rate(table: RunTable) -> Finding:
@@ -729,7 +735,7 @@ def jumps_between_optima(table: RunTable) -> Finding:
     curve = table.run(f"1_Sigmoid_{EUCLIDEAN}", 1.0)
     flat, share = curve.flat_units(50)[:, 0], curve.class_share
     text = (
-        f"at learning rate 1 {percent(flat)} of the units are flat on every image, and {percent(share)} of the test "
+        f"at learning rate 1, {percent(flat)} of the units are flat on every image, and {percent(share)} of the test "
         "images get one class"
     )
     return conclude([(text, bool((flat < 1).all() and not curve.at_chance))], key=f"{percent(flat)} of the units flat")

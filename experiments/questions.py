@@ -4,7 +4,7 @@ import numpy as np
 
 from experiments import compare
 from experiments.claims import ONCE, Claim
-from experiments.figure_list import HINGE, SHORT_LOSS, SOFTMAX, SWEEPS, in_words
+from experiments.figure_list import HINGE, SHORT_LOSS, SOFTMAX, SWEEPS, in_words, named
 from experiments.statistics import TRAINED, CurveStats, RunTable
 from experiments.wording import (
     Finding,
@@ -67,7 +67,8 @@ def _furthest(curves: dict[float, CurveStats]) -> float:
 
 
 def momentum(table: RunTable) -> Finding:
-    parts, keys = [], []
+    """In the long run a step is learning rate / (1 − m): with the rate divided, and against a larger rate without m."""
+    parts, keys, gains = [], [], []
     for name, lines in swept(15, table).items():
         same, divided = lines.values()
         none = same[0.0]
@@ -79,9 +80,17 @@ def momentum(table: RunTable) -> Finding:
         )
         parts.append((f"{text}; {listed(_at(divided), final_test)})", failed or apart <= compare.NOT_NOTABLE))
         best = max(same, key=lambda value: np.nan_to_num(same[value].test_accuracy).mean())
-        keys.append(f"{short} {percentage_points(compare.gap(same[best], none))} at {best:g}")
-    said = f"at the same learning rate, the best against none: {', '.join(keys)}"
-    return conclude(parts, f"{said[0].upper()}{said[1:]}.", said)
+        gains.append(f"{short} {percentage_points(compare.gap(same[best], none))} at {best:g}")
+        for value, rate in ((0.9, 0.1), (0.99, 1.0)):
+            if named(name, rate) not in table.results:
+                continue
+            larger = table.run(name, rate)
+            ok = compare.difference([same[value], larger]) <= compare.NOT_NOTABLE
+            ends = f"{final_test(same[value])} and {final_test(larger)}"
+            parts.append((f"{short}: m {value:g} at 0.01 ends within 0.5 points of rate {rate:g} without ({ends})", ok))
+            keys.append(f"{short}, m {value:g} against rate {rate:g}: {ends}")
+    context = f"At the same learning rate, the best against none: {', '.join(gains)}."
+    return conclude(parts, context, "; ".join(keys[:2]))
 
 
 def rescued(table: RunTable) -> Finding:
@@ -126,8 +135,9 @@ def regularisation(table: RunTable) -> Finding:
             continue
         gains[remedy] = compare.gap(curve, nothing)
         lower = compare.lower(curve, nothing, "test_loss")
-        parts.append((f"{remedy} lowers the final test loss ({three_digits(curve.test_loss)})", lower))
-        parts.append((f"it raises test accuracy ({percentage_points(gains[remedy])})", compare.better(curve, nothing)))
+        parts.append((f"{remedy}: the final test loss is lower ({three_digits(curve.test_loss)})", lower))
+        text = f"its test accuracy is higher by 0.3 points or more ({percentage_points(gains[remedy])})"
+        parts.append((text, compare.better(curve, nothing)))
     lowest = np.array([run.test.loss.min() for run in nothing.runs])
     context = (
         f"Without any, train accuracy ends at {100 * nothing.train_accuracy.mean():.2f} %, and test loss rises from "
@@ -152,27 +162,28 @@ def best_rates(table: RunTable) -> dict[str, dict[str, CurveStats]]:
 
 
 def each_at_its_best(table: RunTable) -> Finding:
-    parts, keys = [], []
+    parts, finals, near = [], [], False
     for setting, chosen in best_rates(table).items():
         euclidean, softmax, hinge = chosen.values()
         rates = listed(chosen, lambda curve: f"{curve.settings['learning_rate']:g}")
-        name = setting.replace("_", " ")
+        name, gap = setting.replace("_", " "), compare.gap(softmax, hinge)
+        below = compare.better(softmax, euclidean)
         parts += [
             (
                 f"{name}: hinge best and Euclidean worst (claim 2; at {rates}: {listed(chosen, final_test)})",
-                compare.better(hinge, softmax) and compare.better(softmax, euclidean),
+                compare.better(hinge, softmax) and below,
             ),
             (
-                f"softmax within 0.5 points of hinge (claim 6; {percentage_points(compare.gap(softmax, hinge))})",
+                f"softmax within 0.5 points of hinge (claim 6; {percentage_points(gap)})",
                 compare.difference([softmax, hinge]) <= compare.NOT_NOTABLE,
             ),
-            (
-                f"Euclidean worse than softmax (claim 7; {percentage_points(compare.gap(euclidean, softmax))})",
-                compare.better(softmax, euclidean),
-            ),
+            (f"Euclidean worse than softmax (claim 7; {percentage_points(compare.gap(euclidean, softmax))})", below),
         ]
-        keys.append(f"{name}: {means(chosen)}")
-    return conclude(parts, key="; ".join(keys))
+        near |= compare.near(abs(gap), compare.NOT_NOTABLE)
+        finals.append(f"{name}: {means(chosen)}")
+    held = [sum(ok for _, ok in parts[claim::3]) for claim in range(3)]
+    counted = ", ".join(f"claim {claim} in {count}" for claim, count in zip((2, 6, 7), held))
+    return conclude(parts, key=f"{counted} of {len(finals)} settings; {'; '.join(finals)}", near=near)
 
 
 # fmt: off
@@ -184,7 +195,7 @@ QUESTIONS = (
     Claim(33, QUESTION, "16", ONCE, rescued,
           "Two Sigmoid layers: each remedy alone makes softmax and Euclidean train", ""),
     Claim(34, QUESTION, "17", ONCE, depth,
-          "Initial weights, batch normalisation and residual connections train deeper networks", ""),
+          "Suitable initial weights, batch normalisation and residual connections train deeper networks", ""),
     Claim(35, QUESTION, "18", ONCE, regularisation,
           "Where a network overfits, weight decay and dropout help", ""),
     Claim(36, QUESTION, "19", ONCE, each_at_its_best,

@@ -258,21 +258,13 @@ def few_steps(e: Evidence) -> str:
     return f"{told}, and so few say little: try {more}"
 
 
+# fmt: off
 CAUSES = (
-    *(images_alike, one_class, labels_shuffled, overfitted, hard, small_weights, decay_shrinks, too_narrow),
-    *(
-        large_weights,
-        vanishing,
-        momentum_high,
-        loss_jumped,
-        dead_or_saturated,
-        weights_grown,
-        loss_rose,
-        slow,
-        linear_network,
-    ),
-    few_steps,
+    images_alike, one_class, labels_shuffled, overfitted, hard, small_weights, decay_shrinks, too_narrow,
+    large_weights, vanishing, momentum_high, loss_jumped, dead_or_saturated, weights_grown, loss_rose, slow,
+    linear_network, few_steps,
 )
+# fmt: on
 
 
 def _most_frequent(labels: np.ndarray) -> float:

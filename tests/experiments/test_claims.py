@@ -60,6 +60,8 @@ STEADY = {"*_10": {"test_noise": 0.1, "tau": 0.01}, "*_200": {"test_noise": 0.00
 OVERFIT = {"*_100_max_epoch200_train_images1000": {"final": 0.90, "loss": (2.0, 0.5)}}
 OVERFIT["1_Relu_S*_0.1_0.00*"] = OVERFIT["1_Relu_S*_0.01_100_max*"] = {"final": 0.95, "loss": (2.0, 0.4)}
 
+MOMENTUM = {"*_0.01_0.0_100_momentum0.9": final(0.97), "*_0.1_0.0_100": final(0.97)}
+
 # (claim, its verdict, what is not as in every fake run)
 CASES = [
     (1, YES, {"0_*": final(0.90), "1_*": final(0.95)}),
@@ -205,10 +207,13 @@ CASES = [
     (31, PART, {"1_Relu_HingeLoss_*_margin0.5": final(0.9), "1_Relu_HingeLoss_*_margin20.0_init_std*": {"tau": 2.0}}),
     (31, PART, {"1_Relu_HingeLoss_*_margin0.5": final(0.9), "1_Sigmoid_HingeLoss_*_margin20.0": final(0.954)}),
     (31, NO, {"1_*_HingeLoss_*_margin20.0": final(0.96), "1_*_HingeLoss_*_margin1.0_init_std*": final(0.9)}),
-    (32, YES, {"*_momentum0.9": final(0.97), "*_0.001_0.0_100_momentum0.9": final(0.95)}),
+    (32, YES, {}),
+    (32, YES, MOMENTUM),
+    (32, PART, MOMENTUM | {"2_Relu_S*_0.1_0.0_100": final(0.96)}),
+    (32, PART, MOMENTUM | {"1_Sigmoid_EuclideanLoss_1.0_0.0_100": final(0.1)}),
     (32, YES, {"2_Sigmoid_S*_0.0_100*": final(0.11), "2_Sigmoid_S*_0.0001_0.0_100*": final(0.2)}),
     (32, PART, {"2_Relu_*_momentum0.99": final(0.94)}),
-    (32, NO, {"*_0.005_0.0_100_momentum0.5": final(0.94)}),
+    (32, NO, {"*_0.005_0.0_100_momentum0.5": final(0.94), "*_0.01_0.0_100_momentum0.9*": final(0.93)}),
     (33, YES, {}),
     (33, PART, {"2_Sigmoid_E*_dropout0.5": final(0.7)}),
     (33, NO, {"2_Sigmoid_[ES]*": final(0.7)}),
