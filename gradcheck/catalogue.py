@@ -102,7 +102,7 @@ def diagnose(value: str, theirs: np.ndarray, case, tolerance: float) -> Diagnosi
         for _, factor, message in [entry for entry in FACTORS if entry[0] in ON_TOP]:
             found = named(theirs / factor(case), [*own, *ANY[1:]], case, tolerance)
             if found:
-                return Diagnosis(found.key, f"{found.message}; and {message}")
+                return Diagnosis(found.key, f"{found.message}; and {message.split(':')[0]}")
     limit = float(np.abs(theirs).max(initial=0.0))
     if is_gradient and (np.abs(theirs) == limit).sum() > 1 and agree(theirs, case.true.clip(-limit, limit), tolerance):
         each = f"each sample's is clipped to ±{limit * case.n:g}" if hasattr(case, "o") else ""

@@ -49,7 +49,8 @@ GUESSES = {name: value for names, value in GUESSED_FOR.items() for name in names
 
 
 def check_files(request: dict, begin: Callable, tell: Callable) -> None:
-    """All rows of the files of a request: begin(what, grace) before each file and class, tell(row) after it."""
+    """All rows of the files of a request: begin(what, file, part, grace) before each file and class, tell(row)
+    after it."""
     context = {"columns": request["columns"], "gradient_columns": request["gradient_columns"]}
     loaded: dict[str, Loaded] = {}
     for part, path in request["files"]:
@@ -57,7 +58,7 @@ def check_files(request: dict, begin: Callable, tell: Callable) -> None:
         both = [other for _, other in request["files"]].count(path) > 1
         if path not in loaded:
             # The alarm in load comes first, where there is one, and rings twice at most.
-            begin(file, request["time_limit"] + 2.0)
+            begin(file, file, part, request["time_limit"] + 2.0)
             loaded[path] = load(path, request["time_limit"])
             row = file_row(path, loaded[path], part)
             if row is not None and file not in request["done"]:
@@ -65,7 +66,7 @@ def check_files(request: dict, begin: Callable, tell: Callable) -> None:
         for name, cls in find(loaded[path], part, both).items():
             if name in request["done"]:
                 continue
-            begin(name, 0.0)
+            begin(name, file, part, 0.0)
             if cls is None and loaded[path].error is not None:
                 row = Row(name, file, verdict="not checked")
                 row.remark("import", f"{file} could not be imported")

@@ -5,14 +5,13 @@ can still read, write and connect as the user who runs the check.
 """
 
 import json
+import linecache
 import os
-import queue
 import re
 import signal
 import subprocess
 import sys
 import tempfile
-import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,8 +23,8 @@ from gradcheck.report_rows import Row
 WORKER = Path(__file__).resolve().parent / "worker.py"
 TIME_LIMIT = 10.0  # seconds for a class
 MEMORY_LIMIT = 2048  # MiB of address space
-GRACE = 5.0  # seconds that the worker has to stop by itself
 START = 60.0  # seconds that Python and NumPy have to load
+CLASSES_AT_MOST = 50  # the worker ends itself when a class takes too long; this is for one that cannot
 
 
 def check_submission(
@@ -79,15 +78,17 @@ def _run_all(group: list, request: dict, context: dict) -> list[Row]:
         if not request["files"]:
             return rows
         request |= {"done": [row.name for row in rows]} | context
-        found, died_at, death = _run(request, 2 * request["time_limit"] + GRACE)
+        found, died, death = _run(request)
         rows += found
-        if died_at is None:
+        if died is None:
             return rows
-        if any(path.name == died_at for _, path in group):  # importing it is what went wrong
-            broken.add(died_at)
-            rows += _rows_of_broken(died_at, group, {row.name for row in rows}, death)
+        name, file, part = died["begin"], died["file"], died["part"]
+        if name == file:  # importing it is what went wrong
+            broken.add(file)
+            rows += _rows_of_broken(file, group, {row.name for row in rows}, death)
         else:
-            rows.append(_row_of_dead(died_at, group, found, death))
+            rows.append(Row(name, file, verdict=death[0], hints={"part": part}))
+            rows[-1].wrong("gradient", death[1], where=death[2])
 
 
 def _rows_of_broken(file: str, group: list, known: set[str], death: tuple) -> list[Row]:
@@ -105,77 +106,45 @@ def _rows_of_broken(file: str, group: list, known: set[str], death: tuple) -> li
     return rows
 
 
-def _row_of_dead(name: str, group: list, found: list[Row], death: tuple) -> Row:
-    """A class whose check ended the process."""
-    if name in CLASSES["loss"]:
-        part = "loss"
-    elif name in CLASSES["layers"] or not any(part == "loss" for part, _ in group):
-        part = "layers"
-    else:
-        part = found[-1].hints["part"] if found else group[0][0]
-    path = next(path for owner, path in group if owner == part)
-    row = Row(name, path.name, verdict=death[0], hints={"part": part})
-    row.wrong("gradient", death[1], where=death[2])
-    return row
-
-
-def _run(request: dict, limit: float) -> tuple[list[Row], str | None, tuple | None]:
-    """One worker: its rows, and if it did not reach its end, at what it died and how."""
+def _run(request: dict) -> tuple[list[Row], dict | None, tuple | None]:
+    """One worker: its rows, and if it did not reach its end, what it had begun and how it died."""
     # Small arrays need no threads, and submitted plt.show() no window.
     threads = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
     environment = os.environ | dict.fromkeys(threads, "1") | {"MPLBACKEND": "Agg"}
-    with tempfile.TemporaryDirectory(prefix="check_gradients_") as folder:
-        request["trace"] = os.path.join(folder, "trace.txt")
+    with tempfile.TemporaryDirectory(prefix="check_gradients_", ignore_cleanup_errors=True) as folder:
+        request |= {name: os.path.join(folder, name) for name in ("events", "trace")}
         process = subprocess.Popen(
             [sys.executable, str(WORKER)],
             stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             cwd=request["folders"][0],
             env=environment,
             start_new_session=os.name == "posix",  # what it starts dies with it
         )
+        stuck = False
         try:
-            events = _reader(process)
-            with suppress(OSError), process.stdin:
-                process.stdin.write(json.dumps(request).encode())
-            rows, at, stuck = [], None, False
-            while True:
-                try:
-                    line = events.get(timeout=limit if at else START)
-                except queue.Empty:
-                    stuck = True
-                    break
-                event = json.loads(line) if line else {}
-                if event.get("end"):
-                    return rows, None, None
-                if not event:
-                    break
-                if "row" in event:
-                    rows.append(Row.from_dict(event["row"]))
-                at = event.get("begin", at)
-            if at is None:
-                raise OSError("the process for the submission did not start: is there memory and a working NumPy?")
-            if not stuck:
-                with suppress(subprocess.TimeoutExpired):
-                    process.wait(GRACE)
+            process.communicate(json.dumps(request).encode(), START + CLASSES_AT_MOST * request["time_limit"])
+        except subprocess.TimeoutExpired:
+            stuck = True
         finally:
             _kill(process)
-        return rows, at, _death(process, stuck, request)
+        events = [json.loads(line) for line in _text(request["events"]).split("\n")[:-1]]
+        trace = _text(request["trace"])
+    rows = [Row.from_dict(event["row"]) for event in events if "row" in event]
+    if {"end": True} in events:
+        return rows, None, None
+    begun = [event for event in events if "begin" in event]
+    if not begun:
+        raise OSError("the process for the submission did not start: is there memory and a working NumPy?")
+    return rows, begun[-1], _death(trace, stuck, process.returncode, request)
 
 
-def _reader(process: subprocess.Popen) -> queue.Queue:
-    """The lines that the process writes, and an empty one at the end."""
-    lines = queue.Queue()
-
-    def read() -> None:
-        with suppress(OSError, ValueError), process.stdout:
-            for line in process.stdout:
-                lines.put(line)
-        lines.put(b"")
-
-    threading.Thread(target=read, daemon=True).start()
-    return lines
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
 
 
 def _kill(process: subprocess.Popen) -> None:
@@ -187,34 +156,22 @@ def _kill(process: subprocess.Popen) -> None:
     process.wait()
 
 
-def _death(process: subprocess.Popen, stuck: bool, request: dict) -> tuple[str, str, str | None]:
+def _death(trace: str, stuck: bool, code: int, request: dict) -> tuple[str, str, str | None]:
     """Verdict, words and place of a worker's early end; the place from what faulthandler wrote."""
-    try:
-        trace = Path(request["trace"]).read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        trace = ""
     where = None
     # Threads of the submitted code come first; the one that ran the check is the last, or said to be the current one.
     threads = trace.split("\n\n")
     threads = [text for text in threads if text.lstrip().startswith("Current thread")] or threads[::-1]
     for path, line, function in re.findall(r'File "(.+?)", line (\d+) in (.+)', "\n".join(threads)):
         if any(Path(path).is_relative_to(folder) for folder in request["folders"]):
-            code = _line(path, int(line))
-            where = f"{os.path.basename(path)} line {line}, in {function}" + (f": {code}" if code else "")
+            code_there = plain(linecache.getline(path, int(line)), 100)
+            where = f"{os.path.basename(path)} line {line}, in {function}" + (f": {code_there}" if code_there else "")
             break
     if stuck or trace.startswith("Timeout"):
         return "no end", f"had not ended after {request['time_limit']:g} s: an endless loop?", where
     fatal = re.search(r"(?:Fatal Python error|Windows fatal exception): (.+)", trace)
-    code = process.returncode
     if fatal:
         return "crashed", f"crashed the interpreter: {plain(fatal[1])}", where
     if code < 0:
         return "crashed", f"the process was killed by signal {-code}", where
     return "crashed", f"ended the whole process with exit code {code} (os._exit, or a crash)", where
-
-
-def _line(path: str, number: int) -> str:
-    try:
-        return plain(Path(path).read_text(encoding="utf-8", errors="replace").splitlines()[number - 1], 100)
-    except (OSError, IndexError):
-        return ""

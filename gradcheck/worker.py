@@ -1,4 +1,4 @@
-"""The worker process: runs submitted code and reports rows to its parent, a line of JSON each.
+"""The worker process: runs submitted code and writes its rows into a file, a line of JSON each.
 
 Started by gradcheck/subprocess_runner.py as a script. Before the first submitted line runs, this process has given up
 the project's folder: its modules can satisfy no import of a submission. What submitted code prints goes nowhere.
@@ -58,23 +58,22 @@ def limit_memory(megabytes: int) -> None:
         pass  # Windows has no such module, macOS refuses: there the time limit has to do
 
 
-def silence(trace_file: str) -> io.TextIOBase:
-    """What the rest of this process prints goes nowhere; the channel to the parent is returned."""
-    channel = os.fdopen(os.dup(1), "w", encoding="ascii")
+def silence() -> None:
+    """What the rest of this process prints goes nowhere."""
     nowhere = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(nowhere, descriptor)
     sys.stdout = sys.stderr = Sink()
     sys.dont_write_bytecode = True
     warnings.simplefilter("ignore")
-    channel.trace = open(trace_file, "w", encoding="utf-8")  # noqa: SIM115 (until the end of the process)
-    faulthandler.enable(channel.trace)
-    return channel
 
 
 def main() -> None:
     request = json.loads(sys.stdin.buffer.read())
-    channel, sink = silence(request["trace"]), sys.stdout
+    silence()
+    events, trace = (open(request[name], "w", encoding="utf-8") for name in ("events", "trace"))  # noqa: SIM115
+    faulthandler.enable(trace)
+    sink = sys.stdout
     sys.argv = [request["files"][0][1]]
     limit_memory(request["memory_limit"])
     process = os.getpid()
@@ -82,13 +81,13 @@ def main() -> None:
     def tell(**event) -> None:
         if os.getpid() != process:  # a fork made by submitted code came back into our loop
             os._exit(1)
-        channel.write(json.dumps(event) + "\n")
-        channel.flush()
+        events.write(json.dumps(event) + "\n")
+        events.flush()
 
-    def begin(what: str, grace: float) -> None:
-        faulthandler.dump_traceback_later(request["time_limit"] + grace, exit=True, file=channel.trace)
+    def begin(what: str, file: str, part: str, grace: float) -> None:
+        faulthandler.dump_traceback_later(request["time_limit"] + grace, exit=True, file=trace)
         sink.lines = 0
-        tell(begin=what)
+        tell(begin=what, file=file, part=part)
 
     def tell_row(row: Row) -> None:
         if sink.lines:
