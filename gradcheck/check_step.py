@@ -18,6 +18,18 @@ CONFIGS = (
 STEPS = 3
 
 
+class Config(dict):
+    """The dict that update gets; it can be read by attribute too, and remembers that."""
+
+    by_attribute = None
+
+    def __getattr__(self, name: str):
+        if name not in self:
+            raise AttributeError(f"the dict config has no {name}")
+        self.by_attribute = self.by_attribute or name
+        return self[name]
+
+
 class WrongStep(NamedTuple):
     key: str
     message: str
@@ -107,11 +119,14 @@ def check_step(row: Row, start: Callable, gradients: Callable) -> None:
         for number in range(STEPS):
             for name, grad in gradients(layer, number).items():
                 grads[name].append(grad.astype(float))
-            given = SETTINGS | config
+            given = Config(SETTINGS | config)
             with np.errstate(all="ignore"):
                 layer.subject.update(given)
             if given != SETTINGS | config:
                 row.unsafe("arguments", "update writes into config", mistake="writes-argument")
+            if name := given.by_attribute:
+                message = f'other convention: update reads config.{name}; the assignment\'s is a dict: config["{name}"]'
+                row.remark("step", message, mistake="config-attribute", at="update")
             for name in "Wb":
                 after[name].append(layer.get(name))
                 if after[name][-1].shape != before[name].shape:
@@ -137,7 +152,7 @@ def _check_two(row: Row, start: Callable, gradients: Callable, config: dict, aft
         for layer, batch in ((one, number), (two, number + STEPS)):
             gradients(layer, batch)
             with np.errstate(all="ignore"):
-                layer.subject.update(SETTINGS | config)
+                layer.subject.update(Config(SETTINGS | config))
         if any(relative_error(one.get(name), after[name][number]) > tolerance for name in "Wb"):
             message = "two layers share what update saved, such as the velocity (class attribute or global)"
             row.wrong("step", message, mistake="shared", where=last_line(row.cls, "update"))

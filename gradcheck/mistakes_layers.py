@@ -102,6 +102,7 @@ WRONG_LAYERS: dict[str, list[Mistake]] = table({
     ],
     "Relu.grad_input": [
         ("mask-on-grad", "the mask is taken from grad_output, not from forward's input", lambda c: c.g * (c.g > 0)),
+        ("mask-on-grad", "it is a mask alone, and that of grad_output", lambda c: (c.g > 0) * 1.0),
         ("first-sample", "the mask of the first sample is used for all samples", lambda c: c.g * (c.x[:1] > 0)),
         ("mask-reversed", "the comparison of the mask is the wrong way round (x > 0)", lambda c: c.g * (c.x < 0)),
         ("mask-missing", "nothing is masked: 0 belongs where x < 0 (a mask of the output needs <= 0, not < 0)",

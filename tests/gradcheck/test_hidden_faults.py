@@ -381,3 +381,33 @@ def test_a_loss_per_sample_with_the_opposite_sign(loss):
     assert "opposite-sign" in mistakes(row) and "1/N" not in said(row)
     row = loss("SoftmaxCrossEntropyLoss", forward, "return (target - self.p) / len(input)")
     assert "opposite-sign" in mistakes(row) and "1/N" not in said(row)
+
+
+# What real submissions showed
+
+
+def test_a_config_read_by_attribute_is_a_convention(tmp_path):
+    text = LINEAR.format(
+        W="np.random.randn(in_num, out_num) * init_std",
+        output="np.dot(input, self.W) + self.b",
+        grad_W="grad_W",
+        before="pass",
+        after="pass",
+    )
+    for name in ("learning_rate", "momentum", "weight_decay"):
+        text = text.replace(f'config["{name}"]', f"config.{name}")
+    row = written(tmp_path, layers=text)["Linear"]
+    assert (row.verdict, mistakes(row)) == ("right, with remarks", ["config-attribute"])
+    assert "config.learning_rate" in said(row) and row.columns["step"] == "remark"
+    row = written(tmp_path, layers=text.replace("config.momentum", "config.beta"))["Linear"]
+    assert row.verdict == "WRONG" and "the dict config has no beta" in said(row)
+
+
+def test_a_name_of_python_in_place_of_a_kept_array_is_named(layer):
+    row = layer("Relu", RELU, "return grad_output * (input + 1.0 > 0)")
+    assert row.verdict == "raises" and "`input` is Python's own function here" in said(row)
+
+
+def test_a_mask_of_grad_output_alone_is_named(layer):
+    row = layer("Relu", RELU, "return grad_output > 0")
+    assert "it is a mask alone, and that of grad_output" in said(row)
