@@ -35,11 +35,12 @@ FACTORS = (
     ("two-over-k", lambda c: 2 / c.k, "it is that of np.mean(difference ** 2), over all numbers and without the 1/2"),
     ("over-others", lambda c: 1 / (c.k - 1), "it is divided by the number of the other classes too"),
     ("times-k", lambda c: c.k, "it is K times too large: the 1/K of a mean over all N K numbers is forgotten"),
+    ("times-n-k", lambda c: c.n * c.k, "it is N K times too large: neither the 1/N nor the 1/K of the mean is there"),
     ("over-n-twice", lambda c: 1 / c.n**2, "it is divided by the batch size twice too often"),
 )
 
 # Those that come on top of another mistake.
-ON_TOP = ("opposite-sign", "times-n", "over-n", "factor-two", "factor-half")
+ON_TOP = ("opposite-sign", "times-n", "over-n", "times-n-minus", "factor-two", "factor-half")
 FIXED = "it is divided by {}, a fixed number, where the batch size belongs"
 FACTORS += tuple(
     ("fixed-batch", lambda c, size=size: c.n / size, FIXED.format(size))

@@ -169,7 +169,7 @@ def _check_use(check: LinearCheck, x: np.ndarray, g: np.ndarray) -> None:
         W, b, g = layer.get("W").astype(float), layer.get("b").astype(float), 1000 * np.sign(g)
         true = {"forward": edges @ W + b} | _formulas(edges, g, W)
         theirs = {"forward": layer.array("forward", edges), "grad_input": layer.array("backward", g)}
-        theirs |= {name: layer.get(name) for name in ("grad_W", "grad_b")}
+        theirs |= {name: layer.get(name) for name in ("grad_W", "grad_b") if spelled(layer.subject, name)}
         for name, value in theirs.items():
             at = "forward" if name == "forward" else "backward"
             if not np.isfinite(value).all():

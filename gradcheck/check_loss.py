@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from gradcheck.catalogue import Diagnosis, diagnose
+from gradcheck.catalogue import WRONG, Diagnosis, diagnose, named
 from gradcheck.check_activation import COARSE, FINE, NO_DEFINITION, SINGLE, difference_quotient, expect_slopes
 from gradcheck.check_batches import report_setting
 from gradcheck.check_together import ratio
@@ -92,7 +92,10 @@ def _check_gradient(check: LossCheck) -> None:
     step, tolerance = COARSE if coarse else FINE
     true = central_differences(total, o, step)
     if np.isnan(true).any() and row.has("wrong", "agreement"):
-        return  # forward is wrong, and has been said to be
+        # forward is wrong, and has been said to be: backward may be that of the definition
+        if check.known and relative_error(theirs, check.gradient()) > tolerance:
+            _report_gradient(check, theirs, check.gradient(), total, tolerance)
+        return
     expect_slopes(true)
     if coarse and check.known and form and form.convention:
         true, tolerance = check.scale() * check.gradient(), SINGLE
@@ -148,7 +151,7 @@ def _report_per_sample(check: LossCheck, theirs: np.ndarray, true: np.ndarray, t
         of_sum = of_sum or relative_error(theirs, n * check.scale() * check.gradient()) < 1e-3
     if not of_sum and relative_error(theirs, true) > tolerance:  # a wrong one: of which is it the smaller mistake?
         found = diagnose(f"{check.name}.grad_input", theirs / check.scale(), _case(check, true), tolerance)
-        of_sum = found is None or "1/N" in found.message
+        of_sum = found is None or "1/N" in found.message or "N times too large" in found.message
     which = "backward is the derivative of their sum" if of_sum else "backward is that of their mean"
     message = f"other convention: one loss per sample, not their mean; {which}"
     check.row.remark("agreement", message, mistake="per-sample", at="forward")
@@ -177,18 +180,31 @@ def _report_gradient(check: LossCheck, theirs: np.ndarray, true: np.ndarray, tot
         found = diagnose(f"{check.name}.grad_input", theirs, SimpleNamespace(**vars(case) | {"true": true}), tolerance)
     if found is None and theirs.shape == true.shape:
         found = _in_one_place(theirs, true, check.t, tolerance)
+    if found is None:
+        found = _under_another_scale(check, theirs, case, tolerance)
     message = "backward is wrong" + (f": {found.message}" if found else "")
     if check.known and form and form.key != "mean":
         expected = check.gradient()
         own = [words for _, scale, words, _ in SCALES if relative_error(theirs, scale(n, k) * expected) <= tolerance]
-        message = f"; backward is that of {own[0]}" if own else f", and {message}"
-        message = f"forward and backward disagree: forward is {form.words}{message}"
+        if own or not found:
+            message = f"; backward is that of {own[0]}" if own else ", and backward is wrong"
+            message = f"forward and backward disagree: forward is {form.words}{message}"
 
     def inputs(index: tuple) -> str:
         return f"o[{index[0]}] = {numbers(check.o[index[0]])}, t[{index[0]}] = {numbers(check.t[index[0]])}"
 
     evidence = first_difference("backward", theirs, true, inputs, tolerance)
     row.wrong("gradient", message, mistake=found.key if found else None, at="backward", evidence=evidence)
+
+
+def _under_another_scale(check: LossCheck, theirs: np.ndarray, case, tolerance: float) -> Diagnosis | None:
+    """A wrong formula that is not scaled as forward is."""
+    for key, scale, words, _ in SCALES:
+        wrong = named(theirs / scale(case.n, case.k), WRONG.get(f"{check.name}.grad_input", []), case, tolerance)
+        if wrong:
+            both = f"{wrong.message}; and it is that of {words}"
+            return Diagnosis(wrong.key, wrong.message if check.form and key == check.form.key else both)
+    return None
 
 
 def _in_one_place(theirs: np.ndarray, true: np.ndarray, t: np.ndarray, tolerance: float) -> Diagnosis | None:
@@ -270,7 +286,7 @@ def _check_mean(check: LossCheck) -> None:
     if abs(twice - once) > 1e-5 * abs(once) and not row.columns.get("mean") and not loss.holds:
         ratio = twice / once if once else float("nan")
         row.remark("mean", f"the same batch twice over gives {ratio:.3g} times the loss: it is no mean", mistake="sum")
-    if not check.probabilities and not row.has("wrong"):
+    if not (check.probabilities or row.has("wrong") or row.has("unsafe", "agreement")):
         _check_there(check, o[:1], t[:1])
     if check.known and check.form and check.form.key == "mean" and not loss.holds:
         singles = [loss.value(o[n : n + 1], t[n : n + 1]) for n in range(len(o))]

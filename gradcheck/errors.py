@@ -102,7 +102,7 @@ def describe(error: BaseException) -> tuple[str, str | None]:
     """What an exception of the code under test means, in one line, and where it was raised."""
     if isinstance(error, SyntaxError):
         return _describe_syntax(error)
-    _, line, _, code = innermost(error)
+    _, line, function, code = innermost(error)
     where = place(error) if line else None
     name = type(error).__name__
     if isinstance(error, StillRunning):
@@ -123,6 +123,10 @@ def describe(error: BaseException) -> tuple[str, str | None]:
         return f"this is Python 2: {missing} is {PYTHON_2_NAMES[missing]} in Python 3", where
     if isinstance(error, KeyError):
         return f"raises {name}: asks for the key {text}, which is not there", where
+    if isinstance(error, ValueError) and re.search(r"broadcast together with shapes \((\d+),\d+\) \(\1,\)", text):
+        text += ": is keepdims=True missing?"
+    if "NoneType" in text and function == "backward":
+        text += ": forward did not keep what is used here"
     own = re.search(r"\b(input|sum|max|min|abs|round|id|iter)\b(?! *\()", code)
     if own and "builtin_function_or_method" in text:
         return f"raises {name}: `{own[1]}` is Python's own function here: this method never sets it", where

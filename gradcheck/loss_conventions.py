@@ -1,5 +1,6 @@
 """Which loss a forward is: the definition under one of the known conventions, another known loss, or no such thing."""
 
+import itertools
 from collections.abc import Callable
 from contextlib import suppress
 from types import SimpleNamespace
@@ -89,12 +90,25 @@ def find_known(check: SimpleNamespace, columns_elsewhere: bool | None) -> bool:
         if not wants_labels(loss, check.name):
             raise
         first = loss.value(o, t)
-    if np.isfinite(first) and _keeps_earlier_batches(loss, o, t, first):
+    if not np.isfinite(first):
+        _report_not_finite(loss, check.name, first)
+        return True
+    if _keeps_earlier_batches(loss, o, t, first):
         message = "forward differs from call to call for the same batch: it keeps something from earlier batches"
         row.wrong("agreement", message, mistake="differs", at="forward")
         return False
     check.form = find_form(loss, check.name, columns_elsewhere)
     return True
+
+
+def _report_not_finite(loss: Reduced, name: str, value: float) -> None:
+    """forward is nan or inf at ordinary outputs: is it the logarithm of a negative one?"""
+    message, where = f"forward is {value:g} for ordinary outputs", loss.line_that_fails("forward")[0]
+    if name == "SoftmaxCrossEntropyLoss":
+        positive = [(softmax(0.3 * o), t) for o, t in (batch(name, shape) for shape in SHAPES)]
+        if match_loss("CrossEntropyLoss", loss.value, positive):
+            message += ": softmax is missing: the logarithm is taken of the outputs, which may be negative"
+    loss.row.wrong("agreement", message, mistake="not-finite", where=where, at="forward")
 
 
 def find_other(check: SimpleNamespace, _) -> bool:
@@ -301,6 +315,8 @@ def report_shape(loss: Reduced) -> None:
     lacks = MISSING_SUM.get(loss.holds)
     if loss.holds == PER_SAMPLE and not loss.mean:
         lacks = "the losses of the samples, each divided by N already: sum them"
+    if loss.holds == PER_OUTPUT and not loss.mean:
+        lacks = "a number for each output: sum over the columns and the samples, 1/N is there already"
     if lacks:
         message = f"forward returns shape {loss.shape}, {lacks}"
         loss.row.wrong("agreement", message, mistake="missing-sum", at="forward")
@@ -326,12 +342,13 @@ def _is_another(loss: Reduced, name: str) -> bool:
     theirs = np.array([loss.value(*given) for given in batches])
     sizes = np.array([len(given[0]) for given in batches])
     for key, words, total in OTHER_LOSSES[name]:
-        for margin in (5.0, 1.0):
-            true = np.array([total(*given, margin) for given in batches])
+        for margin, sign in itertools.product((5.0, 1.0, 0.5), (1, -1)):
+            true = np.array([sign * total(*given, margin) for given in batches])
             for over in (sizes, 1.0, 2.0 * sizes, SHAPES[0][1] * sizes):
                 if relative_error(theirs, true / over) < 1e-6:
                     report_shape(loss)
-                    if key in KNOWN_VARIANTS:
+                    words += ", and the sign is the opposite one" if sign < 0 else ""
+                    if key in KNOWN_VARIANTS and sign > 0:
                         loss.row.remark("agreement", f"other convention: forward is {words}", mistake=key, at="forward")
                     else:
                         loss.row.wrong("agreement", f"forward is wrong: it is {words}", mistake=key, at="forward")
@@ -344,7 +361,7 @@ def _report_value(loss: Reduced, name: str) -> None:
     message = "forward is not the loss of the assignment, nor that under a known convention"
     o, t = batch(name, SHAPES[0])
     value = loss.value(o, t)
-    if value == round(value) and 0 <= loss_value(name, o, t) - value < 2:
+    if np.isfinite(value) and value == round(value) and 0 <= loss_value(name, o, t) - value < 2:
         message = "forward is rounded to an integer: / where // or int(...) stands"
     evidence = difference(loss, lambda o, t: loss_value(name, o, t), (o, t))
     loss.row.wrong("agreement", message, at="forward", evidence=evidence)

@@ -17,6 +17,7 @@ from gradcheck.reference import (
     gelu_sigmoid,
     gelu_sigmoid_slope,
     gelu_slope,
+    selu,
     sigmoid,
     sigmoid_slope,
     softmax,
@@ -114,6 +115,7 @@ WRONG_LAYERS: dict[str, list[Mistake]] = table({
     ],
     "Sigmoid.forward": [
         ("parentheses", "it is 1 / 1 + exp(-x): parentheses are missing", lambda c: 1 + np.exp(-c.x)),
+        ("sigmoid-minus", "1 - exp(-x) stands where 1 + exp(-x) belongs", lambda c: 1 / (1 - np.exp(-c.x))),
         ("sigmoid-exponent-sign", "the minus sign in exp(-x) is missing", lambda c: sigmoid(-c.x)),
         ("sigmoid-is-tanh", "it is tanh", lambda c: np.tanh(c.x)),
         ("sigmoid-half", "tanh(x) stands where tanh(x / 2) belongs", lambda c: sigmoid(2 * c.x)),
@@ -144,6 +146,8 @@ WRONG_LAYERS: dict[str, list[Mistake]] = table({
          lambda c: _gelu_with(c, sech2=(1 - _gelu_tanh(c)) ** 2)),
         ("gelu-tanh-unsquared", "1 - tanh stands where 1 - tanh^2 belongs",
          lambda c: _gelu_with(c, sech2=1 - _gelu_tanh(c))),
+        ("gelu-tanh-of-x", "1 - tanh^2 is taken at x, not at the inner function",
+         lambda c: _gelu_with(c, sech2=1 - np.tanh(c.x) ** 2)),
         ("gelu-no-three", "the 3 of the derivative of x^3 is missing",
          lambda c: _gelu_with(c, inner=c.scale * (1 + c.cubic * c.x**2))),
         ("gelu-cube-left", "the inner derivative has x^3 where 3 x^2 belongs",
@@ -192,6 +196,8 @@ WRONG_LAYERS: dict[str, list[Mistake]] = table({
     "Selu.grad_input": [
         ("selu-minus-one", "alpha (exp(x) - 1) stands where alpha exp(x) belongs",
          lambda c: c.g * SELU_SCALE * np.where(c.x > 0, 1, SELU_ALPHA * np.expm1(c.x))),
+        ("selu-scale-twice", "y + alpha stands where y + lambda alpha belongs, times lambda (y holds it already)",
+         lambda c: c.g * SELU_SCALE * np.where(c.x > 0, 1, selu(c.x) + SELU_ALPHA)),
         ("selu-scale", "lambda is left out", lambda c: c.g * np.where(c.x > 0, 1, SELU_ALPHA * np.exp(c.x))),
         ("selu-alpha", "alpha is left out", lambda c: c.g * SELU_SCALE * np.where(c.x > 0, 1, np.exp(c.x))),
     ],

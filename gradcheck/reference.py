@@ -61,6 +61,10 @@ def gelu_sigmoid_slope(x: np.ndarray) -> np.ndarray:
     return sigmoid(1.702 * x) + 1.702 * x * sigmoid_slope(1.702 * x)
 
 
+def selu(x: np.ndarray) -> np.ndarray:
+    return SELU_SCALE * np.where(x > 0, x, SELU_ALPHA * np.expm1(np.minimum(x, 0)))
+
+
 ACTIVATIONS = {  # name -> the value, its derivative
     "Relu": (lambda x: np.maximum(x, 0.0), lambda x: (x > 0).astype(float)),
     "Sigmoid": (sigmoid, sigmoid_slope),

@@ -33,8 +33,29 @@ def line_of(cls: type, method: str, about: str | None = None) -> str | None:
             continue
         nodes = [node for node in ast.walk(found) if _sets(node, about)]
         if nodes or about is None:
-            return _place(function, max((node.lineno for node in nodes), default=found.lineno))
+            last = max(nodes, key=lambda node: node.lineno, default=found)
+            return _place(function, (_computed(found, last) if about is None else last).lineno)
     return None if about is None else line_of(cls, method)
+
+
+def _computed(function: ast.FunctionDef | ast.Lambda, last: ast.AST) -> ast.AST:
+    """For `return y`, `return self.y` or `return y.copy()` the last statement before it that sets y."""
+    value = getattr(last, "value", None)
+    if isinstance(value, ast.Call) and not value.args and isinstance(value.func, ast.Attribute):
+        value = value.func.value
+    name = getattr(value, "id", getattr(value, "attr", None))
+    nodes = [node for node in ast.walk(function) if name and _binds(node, name) and node.lineno < last.lineno]
+    return max(nodes, key=lambda node: node.lineno, default=last)
+
+
+def _binds(node: ast.AST, name: str) -> bool:
+    """Whether a statement sets name, self.name or a part of either."""
+    if not isinstance(node, (ast.Assign, ast.AugAssign)) or getattr(node.value, "elts", 1) == []:
+        return False  # y = [] is not where y becomes what it is
+    targets = getattr(node, "targets", None) or [node.target]
+    parts = [part for target in targets for part in getattr(target, "elts", [target])]
+    parts = [part.value if isinstance(part, ast.Subscript) else part for part in parts]
+    return name in [getattr(part, "id", getattr(part, "attr", None)) for part in parts]
 
 
 def first_line(cls: type, method: str) -> str | None:

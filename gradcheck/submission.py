@@ -185,7 +185,8 @@ def _settings(cls: type) -> dict[str, Callable]:
     """Argument of the constructor -> what makes an object with another value than its default."""
     found = {}
     for name, parameter in inspect.signature(cls).parameters.items():
-        if name in SETTABLE and type(parameter.default) in (int, float):
+        # A smaller number is one against a division by 0.
+        if name in SETTABLE and type(parameter.default) in (int, float) and abs(parameter.default) >= 0.01:
             other = functools.partial(cls, **{name: parameter.default + 0.75})
             found[name] = functools.partial(constructor(other, Row(name), "name"), "other")
     return found

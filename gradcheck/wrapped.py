@@ -140,7 +140,10 @@ class LinearAdapter(Wrapped):
             if held is None and is_stub(getattr(self.cls, "forward", None)):
                 raise NotWritten("forward")
             if held is None and not hasattr(self.subject, name):
-                raise Unusable(f"Linear has no attribute {name}")
+                if name == "W":
+                    raise Unusable("Linear has no attribute W")
+                row.wrong("use", "Linear has no attribute b: forward is x W + b")
+                self.subject.b = held = np.zeros(OUT)
             array = np.asarray(held)
             if array.shape not in shapes:
                 raise Unusable(f"{name} has shape {array.shape}, not {shapes[0]}")

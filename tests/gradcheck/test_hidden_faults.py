@@ -411,3 +411,99 @@ def test_a_name_of_python_in_place_of_a_kept_array_is_named(layer):
 def test_a_mask_of_grad_output_alone_is_named(layer):
     row = layer("Relu", RELU, "return grad_output > 0")
     assert "it is a mask alone, and that of grad_output" in said(row)
+
+
+@pytest.mark.parametrize(("name", "forward", "words"), [
+    ("EuclideanLoss", "return np.linalg.norm(input - target) / (2 * len(input))", "the norm of the whole batch"),
+    ("EuclideanLoss", SOFTMAX + "return ((self.p - target) ** 2).sum() / 2 / len(input)", "this loss has no softmax"),
+    ("SoftmaxCrossEntropyLoss", SOFTMAX + "return (target * self.p).sum() / len(input)",
+     "the probability without its logarithm, and the sign is the opposite one"),
+    ("SoftmaxCrossEntropyLoss", "return -(target * np.log(input)).sum()",
+     "forward is nan for ordinary outputs: softmax is missing"),
+    ("HingeLoss", SOFTMAX + "s = (self.p * target).sum(1, keepdims=True)\n"
+     "        return (np.maximum(0.5 - s + self.p, 0) * (1 - target)).sum() / len(input)", "this loss has no softmax"),
+    ("HingeLoss", "s = (input * target).max(1, keepdims=True); return np.maximum(5 - s + input, 0).sum() / len(input)",
+     "max(o t) for o_t, wrong where o_t is negative, and the target's own column is counted"),
+])  # fmt: skip
+def test_another_forward_is_named_and_hides_no_backward(name, forward, words, loss):
+    row = loss(name, forward, "return 0 * input")
+    assert row.verdict == "WRONG" and words in said(row)
+    assert "backward is wrong: it is all zeros" in said(row)
+
+
+def test_a_wrong_formula_is_named_whatever_its_scale(loss):
+    forward = SOFTMAX + "return -np.mean(target * np.log(self.p))"
+    row = loss("SoftmaxCrossEntropyLoss", forward, "return target - input")
+    assert "it is that of the logits" in said(row) and "the sum over the batch with the opposite sign" in said(row)
+    row = loss("SoftmaxCrossEntropyLoss", CROSS_ENTROPY, "return target - input")
+    assert "it is that of the logits" in said(row) and "opposite sign, and the 1/N" in said(row)
+    row = loss("KLDivLoss", forward, "return self.p - target")
+    assert "it is N K times too large" in said(row)
+
+
+def test_a_number_against_a_division_by_zero_is_not_varied(tmp_path):
+    text = LOSS.format("SoftmaxCrossEntropyLoss", SOFTMAX + "self.p += self.threshold\n        "
+                       "return -(target * np.log(self.p)).sum() / len(input)", "return (self.p - target) / len(target)")  # fmt: skip
+    text = text.replace("(self, name):", "(self, name, threshold=1e-10):\n        self.threshold = threshold")
+    row = written(tmp_path, loss=text)["SoftmaxCrossEntropyLoss"]
+    assert row.verdict == "UNSAFE" and mistakes(row).count("clipped") == 1
+
+
+def test_a_large_epsilon_is_said_once(loss):
+    forward = SOFTMAX + "return -(target * np.log(self.p + 0.001)).sum() / len(input)"
+    row = loss("SoftmaxCrossEntropyLoss", forward, "return (self.p - target) / len(target)")
+    assert mistakes(row).count("clipped") == 1
+
+
+def test_newer_slips_of_real_submissions_are_named(layer):
+    inner = "u = np.sqrt(2 / np.pi) * (x + 0.044715 * x ** 3)"
+    gelu = f"self.x = x = input; {inner}; return x / 2 * (1 + np.tanh(u))"
+    slope = f"x = self.x; {inner}; d = np.sqrt(2 / np.pi) * (1 + 0.134145 * x * x)\n        "
+    slope += "return grad_output / 2 * (1 + np.tanh(u) + x * d / np.cosh({}) ** 2)"
+    assert "1 - tanh^2 is taken at x" in said(layer("Gelu", gelu, slope.format("x")))
+    assert layer("Gelu", gelu, slope.format("u")).verdict == "right"
+    selu = "y = 1.0507 * np.where(input > 0, input, 1.67326 * (np.exp(np.minimum(input, 0)) - 1))\n        "
+    selu += "self.d = 1.0507 * np.where(input > 0, 1, y + {})\n        return y"
+    assert "y + lambda alpha belongs" in said(layer("Selu", selu.format(1.67326), "return grad_output * self.d"))
+    minus = "self.y = 1 / (1 - np.exp(-input)); return self.y"
+    assert "1 - exp(-x) stands where" in said(layer("Sigmoid", minus, "return grad_output * self.y * (1 - self.y)"))
+
+
+def test_a_linear_without_b_is_checked_without_it(tmp_path):
+    text = LINEAR.format(
+        W="np.random.randn(in_num, out_num) * init_std",
+        output="np.dot(input, self.W)",
+        grad_W="grad_W",
+        before="self.grad_W = -np.dot(self.x.T, grad_output); return np.dot(grad_output, self.W.T)",
+        after="pass",
+    ).replace("self.W, self.b = ", "self.W, _ = ")
+    row = written(tmp_path, layers=text)["Linear"]
+    assert row.verdict == "WRONG" and "Linear has no attribute b" in said(row) and "b is not added" in said(row)
+    assert "grad_W is wrong: it has the opposite sign" in said(row)
+
+
+def test_a_base_class_that_is_missing_costs_no_class(tmp_path):
+    text = "from work.base import Layer\n" + LAYER.format("Relu(Layer)", RELU, "return grad_output * (self.x > {})")
+    text = text.replace("self.name = name", "super().__init__(name)")
+    rows = written(tmp_path, layers=text.format("0", "0"))
+    assert rows["layers.py"].verdict == "imported, with repairs" and rows["Relu"].verdict == "right"
+
+
+@pytest.mark.parametrize(("backward", "line"), [
+    ("g = grad_output * 2\n        g[self.x < 0] = 0\n        return g", "g[self.x < 0] = 0"),
+    ("self.g = 2 * grad_output * (self.x > 0)\n        return self.g", "self.g = 2 * grad_output"),
+    ("g = 2 * grad_output * (self.x > 0)\n        return g.copy()", "g = 2 * grad_output"),
+    ("g = []\n        g.extend(2 * grad_output * (self.x > 0))\n        return np.array(g)", "return np.array(g)"),
+])  # fmt: skip
+def test_the_line_is_the_one_that_computes_what_is_returned(backward, line, layer):
+    row = layer("Relu", RELU, backward)
+    assert "twice the right one" in said(row) and f"in backward: {line}" in row.findings[0].where
+
+
+def test_what_raises_says_what_is_missing(layer, loss):
+    text = "self.y = None; return 1 / (1 + np.exp(-input))"
+    row = layer("Sigmoid", text, "return self.y * (1 - self.y) * grad_output")
+    assert row.verdict == "raises" and "forward did not keep what is used here" in said(row)
+    forward = "e = np.exp(input); p = e / e.sum(axis=1); return -(target * np.log(p)).sum() / len(p)"
+    row = loss("SoftmaxCrossEntropyLoss", forward, "return input - target")
+    assert row.verdict == "raises" and "is keepdims=True missing?" in said(row)
