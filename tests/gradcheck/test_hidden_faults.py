@@ -442,8 +442,8 @@ def test_a_wrong_formula_is_named_whatever_its_scale(loss):
 
 
 def test_a_number_against_a_division_by_zero_is_not_varied(tmp_path):
-    text = LOSS.format("SoftmaxCrossEntropyLoss", SOFTMAX + "self.p += self.threshold\n        "
-                       "return -(target * np.log(self.p)).sum() / len(input)", "return (self.p - target) / len(target)")  # fmt: skip
+    forward = SOFTMAX + "self.p += self.threshold; return -(target * np.log(self.p)).sum() / len(input)"
+    text = LOSS.format("SoftmaxCrossEntropyLoss", forward, "return (self.p - target) / len(target)")
     text = text.replace("(self, name):", "(self, name, threshold=1e-10):\n        self.threshold = threshold")
     row = written(tmp_path, loss=text)["SoftmaxCrossEntropyLoss"]
     assert row.verdict == "UNSAFE" and mistakes(row).count("clipped") == 1
