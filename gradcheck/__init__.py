@@ -4,6 +4,7 @@ reference.py           the right formulas, written anew, and central differences
 report_rows.py         what a check finds: a row per class, a finding for each thing that there is to say
 wrapped.py             the object under test: copies in, results out, watched for what it writes
 source.py              the text of a class: lines and stubs
+find_slip.py           the smallest change of a submission that makes it right, and its line
 errors.py              what an exception of submitted code means
 check_linear.py        the row of Linear;  check_step.py: its SGD step
 check_activation.py    the rows of activations and of unknown layers

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from gradcheck.errors import describe
+from gradcheck.find_slip import find_slip
 from gradcheck.reference import relative_error
 from gradcheck.report_rows import Row
 from gradcheck.wrapped import Wrapped
@@ -15,7 +16,8 @@ def check_other_batches(row: Row, new: Callable, batches: list, true: list, tole
     layer = new()
     same = [_same(_run(layer, *batch), right, tolerance) for batch, right in zip(batches[:2], true)]
     if not all(same):
-        row.wrong("gradient", "the first backward of a new layer differs from later ones", mistake="stale")
+        message = "the first backward of a new layer differs from later ones"
+        row.wrong("gradient", message, mistake="stale", at="backward")
         return
     one, two = new(), new()
     one.array("forward", batches[0][0])
@@ -68,11 +70,13 @@ def _same(theirs: list[np.ndarray], true: list[np.ndarray], tolerance: float) ->
     return all(relative_error(*pair) <= tolerance for pair in zip(theirs, true))
 
 
-def report_setting(row: Row, argument: str, same: bool, fits: bool) -> None:
-    """What another value of a constructor's argument does: same: nothing; fits: backward follows forward."""
+def report_setting(row: Row, argument: str, same: bool, fits: Callable[[], bool]) -> None:
+    """What another value of a constructor's argument does: same: nothing to forward; fits: backward follows forward."""
+    right = row.has("wrong") or fits()
     if same:
         message = f"the argument {argument} changes nothing: its default is written as a number"
-        row.wrong("agreement", message, mistake="argument-unused", at="forward")
-    elif not fits:
+        row.add("remark" if right else "wrong", "agreement", message, mistake="argument-unused", at="forward")
+    elif not right:
         message = f"backward is wrong with another {argument}: a number is written where {argument} belongs"
-        row.wrong("gradient", message, mistake="argument-unused", at="backward")
+        slip = find_slip(row.cls, "backward", fits)
+        row.wrong("gradient", message, mistake="argument-unused", at="backward", where=slip and slip.where)

@@ -23,6 +23,12 @@ class LinearCheck:
         self.row, self.make = row, make
         self.columns, self.gradient_columns = False, None
 
+    def trial(self) -> "LinearCheck":
+        """The same layer, its findings being nobody's."""
+        trial = LinearCheck(Row("trial"), self.make)
+        trial.columns, trial.gradient_columns = self.columns, self.gradient_columns
+        return trial
+
     def new(self, dtype: type = np.float64) -> LinearAdapter:
         """A layer whose parameters have known values, b among them: 0 would hide bugs."""
         layer = LinearAdapter(lambda: self.make(IN, OUT), self.row, self.columns, self.gradient_columns)
@@ -110,9 +116,23 @@ def _check_gradient(check: LinearCheck, name: str, theirs: np.ndarray, given, to
     if found is None and name == "grad_W" and (decay := ratio(theirs - case.true, case.W)):
         found = Diagnosis("with-decay", f"{decay:.4g} W is added to it: weight decay is update's")
     evidence = first_difference(name, theirs, case.true, _linear_inputs(name, case), tolerance)
-    check.row.report("gradient", name, found, "backward" if name == "grad_input" else f"backward {name}", evidence)
+    at = "backward" if name == "grad_input" else f"backward {name}"
+    works = None if found and name != "grad_input" else lambda: _works(check, case, name, tolerance)
+    check.row.report("gradient", name, found, at, evidence, works)
     if name == "grad_W":
         check.row.hints["ratio"] = (factor, N) if (factor := ratio(theirs, case.true)) else None
+
+
+def _works(check: LinearCheck, case, name: str, tolerance: float) -> bool:
+    """Whether a new layer gives the right value of this name."""
+    layer = check.trial().new()
+    output = layer.array("forward", case.x)
+    if name == "forward":
+        return relative_error(output, case.true) <= tolerance
+    theirs = layer.array("backward", case.g)
+    theirs = theirs if name == "grad_input" else layer.get(name)
+    pairs = ((output, case.x @ case.W + case.b), (theirs, case.true))
+    return all(relative_error(*each) <= tolerance for each in pairs)
 
 
 def _backward_runs(check: LinearCheck, layer: LinearAdapter, x: np.ndarray, g: np.ndarray) -> bool:
@@ -209,9 +229,11 @@ def _check_value(check: LinearCheck, output: np.ndarray, case, tolerance: float)
     if relative_error(output, expected) <= tolerance:
         check.row.ok("agreement")
         return
-    found = diagnose("Linear.forward", output, SimpleNamespace(**vars(case), true=expected), tolerance)
+    case = SimpleNamespace(**vars(case), true=expected)
+    found = diagnose("Linear.forward", output, case, tolerance)
     evidence = first_difference("forward", output, expected, _linear_inputs("forward", case), tolerance)
-    check.row.report("agreement", "forward", found, "forward", evidence)
+    works = lambda: _works(check, case, "forward", tolerance)  # noqa: E731
+    check.row.report("agreement", "forward", found, "forward", evidence, works)
 
 
 def _linear_inputs(name: str, case) -> Callable:
@@ -288,7 +310,7 @@ def _check_linear_step(check: LinearCheck, x: np.ndarray, g: np.ndarray) -> None
             layer.put("grad_b", points(41 + step, OUT))
         return {name: layer.get("grad_" + name) for name in "Wb"}
 
-    check_step(row, check.new, gradients)
+    check_step(row, check.new, gradients, check.trial().new)
 
 
 def _check_start(row: Row, make: Callable) -> None:

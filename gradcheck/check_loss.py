@@ -1,5 +1,6 @@
 """The rows of losses: whether backward is the derivative of forward. What forward is, loss_conventions.py finds out."""
 
+import functools
 from collections.abc import Callable
 from types import SimpleNamespace
 
@@ -9,11 +10,13 @@ from gradcheck.catalogue import WRONG, Diagnosis, diagnose, named
 from gradcheck.check_activation import COARSE, FINE, NO_DEFINITION, SINGLE, difference_quotient, expect_slopes
 from gradcheck.check_batches import report_setting
 from gradcheck.check_together import ratio
-from gradcheck.definitions import LOSSES
+from gradcheck.definitions import LOSSES, WEIGHTS
+from gradcheck.errors import describe
+from gradcheck.find_slip import find_slip
 from gradcheck.loss_conventions import PER_SAMPLE, SHAPES, SPREAD, Reduced, batch, find_known, find_other
 from gradcheck.mistakes_losses import KNOWN_VARIANTS, SCALES
-from gradcheck.reference import central_differences, is_coarse, loss_gradient, relative_error, relative_errors, softmax
-from gradcheck.report_rows import NotWritten, Row, first_difference, numbers, pair
+from gradcheck.reference import central_differences, is_coarse, loss_gradient, relative_error, softmax
+from gradcheck.report_rows import FACTOR_KEYS, VAGUE, NotWritten, Row, first_difference, numbers, pair
 from gradcheck.source import is_stub
 
 TALL = (12, 10)  # more samples than columns
@@ -78,7 +81,7 @@ def check_loss(
         _check_stateless(check)
     with row.stage("agreement"):
         for argument, other in (settings or {}).items():
-            if not (check.coarse or row.has("wrong")):
+            if not check.coarse:
                 _check_setting(check, argument, other)
 
 
@@ -86,7 +89,7 @@ def _check_gradient(check: LossCheck) -> None:
     """backward against central differences of forward, or of its definition where that can stand for them."""
     row, loss, name, o, t, form = check.row, check.loss, check.name, check.o, check.t, check.form
     total = lambda at: loss.value(at, t)  # noqa: E731
-    loss.value(o, t)
+    check.value = loss.value(o, t)
     theirs = loss.array("backward", o, t)
     check.coarse = coarse = is_coarse(total, o)
     step, tolerance = COARSE if coarse else FINE
@@ -178,8 +181,6 @@ def _report_gradient(check: LossCheck, theirs: np.ndarray, true: np.ndarray, tot
         found = difference_quotient(total, check.o, theirs, true) or found
     if found is None and check.loss.holds != PER_SAMPLE and form and form.epsilon:
         found = diagnose(f"{check.name}.grad_input", theirs, SimpleNamespace(**vars(case) | {"true": true}), tolerance)
-    if found is None and theirs.shape == true.shape:
-        found = _in_one_place(theirs, true, check.t, tolerance)
     if found is None:
         found = _under_another_scale(check, theirs, case, tolerance)
     message = "backward is wrong" + (f": {found.message}" if found else "")
@@ -194,7 +195,22 @@ def _report_gradient(check: LossCheck, theirs: np.ndarray, true: np.ndarray, tot
         return f"o[{index[0]}] = {numbers(check.o[index[0]])}, t[{index[0]}] = {numbers(check.t[index[0]])}"
 
     evidence = first_difference("backward", theirs, true, inputs, tolerance)
-    row.wrong("gradient", message, mistake=found.key if found else None, at="backward", evidence=evidence)
+    factor = found is not None and found.key in FACTOR_KEYS
+    named = found is not None and found.key not in VAGUE
+    slip = None if factor else find_slip(row.cls, "backward", lambda: _works(check, true, tolerance), named)
+    if slip and not named:
+        message = f"backward is wrong: {slip.words}"
+    key, where = found and found.key, slip and slip.where
+    at = "backward return" if factor else "backward"
+    row.wrong("gradient", message, mistake=key, at=at, where=where, evidence=evidence)
+
+
+def _works(check: LossCheck, true: np.ndarray, tolerance: float) -> bool:
+    """Whether backward of a new object is right, and forward what it is."""
+    loss = check.loss.again()
+    if abs(loss.value(check.o, check.t) - check.value) > 1e-9 * abs(check.value):
+        return False
+    return relative_error(loss.array("backward", check.o, check.t), true) <= tolerance
 
 
 def _under_another_scale(check: LossCheck, theirs: np.ndarray, case, tolerance: float) -> Diagnosis | None:
@@ -204,23 +220,6 @@ def _under_another_scale(check: LossCheck, theirs: np.ndarray, case, tolerance: 
         if wrong:
             both = f"{wrong.message}; and it is that of {words}"
             return Diagnosis(wrong.key, wrong.message if check.form and key == check.form.key else both)
-    return None
-
-
-def _in_one_place(theirs: np.ndarray, true: np.ndarray, t: np.ndarray, tolerance: float) -> Diagnosis | None:
-    """Which columns or samples a wrong gradient is wrong in, where the others are right."""
-    bad = relative_errors(theirs, true) > tolerance
-    rows, columns = (np.flatnonzero(bad.any(axis=axis)) for axis in (1, 0))
-    if not bad[t == 0].any():
-        return Diagnosis("one-place", "only in the target's column")
-    if not bad[t == 1].any():
-        return Diagnosis("one-place", "in all columns but the target's")
-    if len(rows) < len(t):
-        return Diagnosis("one-place", f"only in some samples, the first of them number {rows[0] + 1} of {len(t)}")
-    bad &= t == 0
-    columns = np.flatnonzero(bad.any(axis=0))
-    if len(columns) == 1:
-        return Diagnosis("one-place", f"only in column {columns[0]} and that of the target")
     return None
 
 
@@ -337,8 +336,7 @@ def _check_stateless(check: LossCheck) -> None:
     row, loss, o, t = check.row, check.loss, check.o, check.t
     loss.value(o, t)
     expected = loss.array("backward", o, t)
-    fresh = Reduced(check.make, Row("trial"), loss.columns)
-    fresh.gradient_columns = loss.gradient_columns
+    fresh = loss.again()
     others = [batch("", SHAPES[0], seed) for seed in (7, 8)]
     try:
         same = np.allclose(fresh.array("backward", o, t), expected)
@@ -359,12 +357,34 @@ def _check_stateless(check: LossCheck) -> None:
         row.remark("arguments", "backward writes into the array that it returned before", mistake="output-overwritten")
 
 
+def _check_weights(check: LossCheck, value: float) -> None:
+    """A focal loss that was given the weights of the classes: is each sample's that of its target?"""
+    total = functools.partial(check.form.total.func, gamma=check.form.total.keywords["gamma"], weights=WEIGHTS)
+    right = check.form.factor(*check.o.shape) * total(check.o, check.t) / len(check.o)
+    if abs(value - right) > 1e-4 * abs(right):
+        message = f"forward is wrong with alpha given: it is not the weight of the target's class: {pair(value, right)}"
+        check.row.wrong("agreement", message, mistake="alpha", at="forward")
+
+
 def _check_setting(check: LossCheck, argument: str, make: Callable) -> None:
     """With another margin (gamma, ...) forward is another, and backward still its derivative."""
     loss, o, t = check.loss, check.o, check.t
     default, before = loss.value(o, t), (loss.make, loss.subject)
-    loss.make, loss.subject = make, make()
-    value, grad = loss.value(o, t), loss.array("backward", o, t)
+    try:
+        loss.make, loss.subject = make, make()
+        value = loss.value(o, t)
+    except Exception as error:
+        loss.make, loss.subject = before
+        message, where = describe(error)
+        message = f"{argument} cannot be given, only left out: with one it {message}"
+        check.row.remark("agreement", message, mistake="argument-raises", where=where)
+        return
+    if argument == "alpha" and check.form:
+        _check_weights(check, value)
     true = central_differences(lambda at: loss.value(at, t), o, 1e-5) * (len(o) if check.of_sum else 1)
-    report_setting(check.row, argument, value == default, _near(grad, true, value))
+
+    def fits() -> bool:
+        return loss.value(o, t) == value and _near(loss.array("backward", o, t), true, value)
+
+    report_setting(check.row, argument, value == default, fits)
     loss.make, loss.subject = before

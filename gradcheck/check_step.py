@@ -1,11 +1,13 @@
 """The row's last column: a few steps of SGD with momentum and weight decay, and the catalogue of wrong steps."""
 
+import functools
 import itertools
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
+from gradcheck.find_slip import find_slip
 from gradcheck.reference import relative_error, sgd
 from gradcheck.report_rows import Row
 from gradcheck.source import last_line
@@ -106,8 +108,10 @@ class Walk(NamedTuple):
         return relative_error(self.after, true) <= self.tolerance
 
 
-def check_step(row: Row, start: Callable, gradients: Callable) -> None:
+def check_step(row: Row, start: Callable, gradients: Callable, trial: Callable) -> None:
     """start() -> a layer to look into with get; gradients(layer, step) runs a batch and returns its grads by name.
+
+    trial() -> the same, for what is only tried.
 
     The gradients that the layer itself computed are taken as they are: a wrong backward is not a wrong step.
     """
@@ -130,7 +134,9 @@ def check_step(row: Row, start: Callable, gradients: Callable) -> None:
             for name in "Wb":
                 after[name].append(layer.get(name))
                 if after[name][-1].shape != before[name].shape:
-                    row.wrong("step", f"update changes the shape of {name} to {after[name][-1].shape}")
+                    row.wrong(
+                        "step", f"update changes the shape of {name} to {after[name][-1].shape}", at=f"update {name}"
+                    )
                     return
         if any(not np.array_equal(layer.get("grad_" + name), grads[name][-1]) for name in "Wb"):
             row.remark("step", "update changes grad_W or grad_b", mistake="update-writes-grads")
@@ -139,7 +145,8 @@ def check_step(row: Row, start: Callable, gradients: Callable) -> None:
             row.wrong("step", message, mistake="not-updated", where=last_line(row.cls, "update"))
             return
         for name in "Wb":
-            compare(row, Walk(name, before[name], grads[name], np.array(after[name]), config, tolerance))
+            seen = Walk(name, before[name], grads[name], np.array(after[name]), config, tolerance)
+            compare(row, seen, functools.partial(_works, trial, seen, gradients))
         if row.has("wrong", "step"):
             return
         _check_two(row, start, gradients, config, after, tolerance)
@@ -159,7 +166,18 @@ def _check_two(row: Row, start: Callable, gradients: Callable, config: dict, aft
             return
 
 
-def compare(row: Row, seen: Walk) -> None:
+def _works(start: Callable, seen: Walk, gradients: Callable) -> bool:
+    """Whether a new layer walks as it should."""
+    layer, after = start(), []
+    for number in range(STEPS):
+        gradients(layer, number)
+        with np.errstate(all="ignore"):
+            layer.subject.update(Config(SETTINGS | seen.config))
+        after.append(layer.get(seen.name))
+    return relative_error(np.array(after), sgd(seen.before, seen.grads, seen.config)) <= seen.tolerance
+
+
+def compare(row: Row, seen: Walk, works: Callable | None = None) -> None:
     """What a parameter did against the right steps; a wrong step is named if its numbers are the submission's."""
     true, name = sgd(seen.before, seen.grads, seen.config), seen.name
     at = f"update {name}"
@@ -187,4 +205,7 @@ def compare(row: Row, seen: Walk) -> None:
     evidence = f"after step {step + 1}, {name}{list(index)} is {seen.after[step][index]:.6g}, "
     evidence += f"true {true[step][index]:.6g}, with {settings}, first {seen.before[index]:g}, gradients {gradients}"
     message = f"update of {name} is not v <- momentum v + (grad + decay {name}), {name} <- {name} - rate v"
-    row.wrong("step", message, at=at, evidence=evidence)
+    slip = find_slip(row.cls, "update", works) if works else None
+    if slip:
+        message = f"update of {name} is wrong: {slip.words}"
+    row.wrong("step", message, at=at, where=slip and slip.where, evidence=evidence)

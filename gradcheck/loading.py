@@ -369,6 +369,8 @@ def stand_in_for_libraries() -> None:
         return total if keepdims else np.squeeze(total, axis)
 
     special = {"erf": erf, "expit": lambda x: 0.5 + 0.5 * np.tanh(0.5 * x), "logsumexp": logsumexp}
+    special["xlogy"] = xlogy = lambda x, y: np.where(x == 0, 0.0, x * np.log(np.where(x == 0, 1.0, y)))
+    special |= {"entr": lambda x: -xlogy(x, x), "rel_entr": lambda x, y: xlogy(x, x) - xlogy(x, y)}
     special["log_softmax"] = lambda x, axis=None: x - logsumexp(x, axis, True)
     special["softmax"] = lambda x, axis=None: np.exp(x - logsumexp(x, axis, True))
     normal = SimpleNamespace(

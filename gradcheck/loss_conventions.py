@@ -9,6 +9,7 @@ import numpy as np
 
 from gradcheck.definitions import LOSSES, Form, match_loss
 from gradcheck.errors import describe, plain
+from gradcheck.find_slip import Slip, find_slip
 from gradcheck.mistakes_losses import KNOWN_VARIANTS, OTHER_LOSSES, SCALES
 from gradcheck.reference import is_coarse, loss_value, one_hot, points, relative_error, softmax
 from gradcheck.report_rows import NotWritten, Row, Unusable, numbers, pair
@@ -44,6 +45,13 @@ class Reduced(Wrapped):
     labels = False  # it wants class numbers for the one-hot target
     shape = None  # of what forward returned, and what that holds
     holds = None
+
+    def again(self) -> "Reduced":
+        """A new object of the same class, taken in the same way; its findings are nobody's."""
+        fresh = Reduced(self.make, Row("trial"), self.columns)
+        for name in ("mean", "gives_both", "labels", "gradient_columns"):
+            setattr(fresh, name, getattr(self, name))
+        return fresh
 
     def _turned(self, method: str, is_result: bool) -> bool:
         return super()._turned(method, is_result) if is_result else self.columns
@@ -158,8 +166,7 @@ def find_other(check: SimpleNamespace, _) -> bool:
 
 def _keeps_earlier_batches(loss: Reduced, o: np.ndarray, t: np.ndarray, first: float) -> bool:
     """Whether forward of a batch is another number after a forward of another batch."""
-    fresh = Reduced(loss.make, Row("trial"), loss.columns)
-    fresh.labels, fresh.mean = loss.labels, loss.mean
+    fresh = loss.again()
     try:
         if abs(loss.value(0.5 * o, t) - fresh.value(0.5 * o, t)) > 1e-9 * abs(first):
             return True
@@ -351,7 +358,9 @@ def _is_another(loss: Reduced, name: str) -> bool:
                     if key in KNOWN_VARIANTS and sign > 0:
                         loss.row.remark("agreement", f"other convention: forward is {words}", mistake=key, at="forward")
                     else:
-                        loss.row.wrong("agreement", f"forward is wrong: it is {words}", mistake=key, at="forward")
+                        message, slip = f"forward is wrong: it is {words}", _slip(loss, name)
+                        where = slip and slip.where
+                        loss.row.wrong("agreement", message, mistake=key, at="forward", where=where)
                     return True
     return False
 
@@ -360,11 +369,30 @@ def _report_value(loss: Reduced, name: str) -> None:
     """forward is no formula with a name: the first sample that shows it, or the batch."""
     message = "forward is not the loss of the assignment, nor that under a known convention"
     o, t = batch(name, SHAPES[0])
-    value = loss.value(o, t)
+    value, slip = loss.value(o, t), None
     if np.isfinite(value) and value == round(value) and 0 <= loss_value(name, o, t) - value < 2:
         message = "forward is rounded to an integer: / where // or int(...) stands"
+    else:
+        slip = _slip(loss, name)
+        message = f"forward is wrong: {slip.words}" if slip else message
     evidence = difference(loss, lambda o, t: loss_value(name, o, t), (o, t))
-    loss.row.wrong("agreement", message, at="forward", evidence=evidence)
+    loss.row.wrong("agreement", message, at="forward", where=slip and slip.where, evidence=evidence)
+
+
+def _slip(loss: Reduced, name: str) -> Slip | None:
+    """What makes forward the loss, under a known convention."""
+
+    o, t = batch(name, SHAPES[0])
+    usual = [factor(*o.shape) * loss_value(name, o, t) for _, factor, _, convention in SCALES if convention]
+
+    def works() -> bool:
+        fresh = loss.again()
+        if not np.isclose(fresh.value(o, t), usual, rtol=1e-4).any():
+            return False
+        form = _match(fresh, name)
+        return form is not None and form.convention
+
+    return find_slip(loss.row.cls, "forward", works)
 
 
 def difference(loss: Reduced, right, given: tuple[np.ndarray, np.ndarray]) -> str:

@@ -196,6 +196,8 @@ WRONG_LAYERS: dict[str, list[Mistake]] = table({
     "Selu.grad_input": [
         ("selu-minus-one", "alpha (exp(x) - 1) stands where alpha exp(x) belongs",
          lambda c: c.g * SELU_SCALE * np.where(c.x > 0, 1, SELU_ALPHA * np.expm1(c.x))),
+        ("selu-scale-twice", "y + alpha stands where y + lambda alpha belongs (y holds lambda already)",
+         lambda c: c.g * np.where(c.x > 0, SELU_SCALE, selu(c.x) + SELU_ALPHA)),
         ("selu-scale-twice", "y + alpha stands where y + lambda alpha belongs, times lambda (y holds it already)",
          lambda c: c.g * SELU_SCALE * np.where(c.x > 0, 1, selu(c.x) + SELU_ALPHA)),
         ("selu-scale", "lambda is left out", lambda c: c.g * np.where(c.x > 0, 1, SELU_ALPHA * np.exp(c.x))),

@@ -158,6 +158,7 @@ SCALES = (
     ("over-k", lambda n, k: n / k, "divided by 10, the number of columns, where the batch size belongs", False),
     ("over-k-no-half", lambda n, k: 2 * n / k, "divided by 10, the number of columns, and without the 1/2", False),
     ("over-others", lambda n, k: 1 / (k - 1), "the mean over the other classes too", True),
+    ("times-n", lambda n, k: n * n, "multiplied by the batch size, where it must be divided by it", False),
     ("over-n-twice", lambda n, k: 1 / n, "divided by the batch size twice", False),
     ("opposite-sign", lambda n, k: -1.0, "the mean with the opposite sign", False),
     ("opposite-sign", lambda n, k: -n, "the sum over the batch with the opposite sign", False),

@@ -8,6 +8,7 @@ from functools import partialmethod
 import numpy as np
 
 from gradcheck.errors import RemovedName, describe, innermost, missing_module, removed_name
+from gradcheck.find_slip import find_slip
 from gradcheck.reference import relative_errors
 from gradcheck.source import line_of
 
@@ -28,6 +29,12 @@ FAULTS = ("WRONG", "UNSAFE", *RAISES, "cannot be imported")
 SETTLED = (*RAISES, "cannot be imported", "imported, with repairs", "not checked", "missing")
 # An exception in this column leaves the gradient right.
 UNSAFE_COLUMNS = ("finite", "float32", "arguments")
+
+
+# Diagnoses of a factor: the line that returns is as good as any.
+FACTOR_KEYS = ("opposite-sign", "times-n", "over-n", "factor-two", "factor-half", "over-k", "times-k", "times-n-k")
+# Diagnoses that say where a value is wrong, not why.
+VAGUE = ("constant-factor", "zero")
 
 
 class NotWritten(Exception):
@@ -87,10 +94,18 @@ class Row:
     note = partialmethod(add, "note")
     absent = partialmethod(add, "absent")
 
-    def report(self, column: str, what: str, found, at: str, evidence: str) -> None:
-        """A wrong value: what it is, the diagnosis (None: none fits), where, and the first element that differs."""
-        message = f"{what} is wrong" + (f": {found.message}" if found else "")
-        self.wrong(column, message, mistake=found.key if found else None, at=at, evidence=evidence)
+    def report(self, column: str, what: str, found, at: str, evidence: str, works: Callable | None = None) -> None:
+        """A wrong value: what it is, the diagnosis (None: none fits), where, and the first element that differs.
+
+        works: whether it is right, with objects made anew: it is called while other code stands in the method.
+        """
+        named = found is not None and found.key not in VAGUE
+        slip = find_slip(self.cls, at.split()[0], works, named) if works else None
+        words = slip.words if slip and not named else found and found.message
+        message = f"{what} is wrong" + (f": {words}" if words else "")
+        where = slip and slip.where
+        at += " return" if found and found.key in FACTOR_KEYS and " " not in at else ""
+        self.wrong(column, message, mistake=found.key if found else None, at=at, evidence=evidence, where=where)
 
     def has(self, kind: str, column: str | None = None) -> bool:
         return any(f.kind == kind and column in (None, f.column) for f in self.findings)

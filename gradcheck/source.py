@@ -23,29 +23,48 @@ def register(path: str, text: str, tree: ast.Module) -> None:
 
 
 def line_of(cls: type, method: str, about: str | None = None) -> str | None:
-    """Where a class says what `about` becomes (an attribute such as grad_W, an argument), or what a method returns."""
+    """Where a class says what `about` becomes (an attribute such as grad_W, an argument), or what a method returns.
+
+    about "return": the statement that returns; None: the one that computes what is returned.
+    """
+    computed, about = about is None, None if about == "return" else about
     functions = [getattr(cls, method, None)]
     if about is not None:
         functions += [f for name, f in inspect.getmembers(cls, inspect.isfunction) if name != "__init__"]
     for function in functions:
-        found = _definition(function)
+        found = definition(function)
         if found is None:
             continue
         nodes = [node for node in ast.walk(found) if _sets(node, about)]
         if nodes or about is None:
             last = max(nodes, key=lambda node: node.lineno, default=found)
-            return _place(function, (_computed(found, last) if about is None else last).lineno)
+            return place(function, (_computed(found, last) if computed else last).lineno)
     return None if about is None else line_of(cls, method)
 
 
+SIMPLE = ("sum", "mean", "copy", "float", "array", "asarray", "squeeze")
+
+
 def _computed(function: ast.FunctionDef | ast.Lambda, last: ast.AST) -> ast.AST:
-    """For `return y`, `return self.y` or `return y.copy()` the last statement before it that sets y."""
+    """For a return that only scales, sums or copies what was set before it, as `return y / n`: the last such line."""
     value = getattr(last, "value", None)
-    if isinstance(value, ast.Call) and not value.args and isinstance(value.func, ast.Attribute):
-        value = value.func.value
+    while not isinstance(value, (ast.Name, ast.Attribute)):
+        if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Div):
+            value = value.left
+        elif isinstance(value, ast.BinOp) and isinstance(value.op, ast.Mult):
+            sides = [side for side in (value.left, value.right) if isinstance(side, (ast.Name, ast.Constant))]
+            value = next((side for side in sides if len(sides) == 2 and _lines(function, side, last)), None)
+        elif isinstance(value, ast.Call) and getattr(value.func, "attr", getattr(value.func, "id", "")) in SIMPLE:
+            value = value.args[0] if value.args else getattr(value.func, "value", None)
+        else:
+            return last
+    return max(_lines(function, value, last), key=lambda node: node.lineno, default=last)
+
+
+def _lines(function: ast.AST, value: ast.AST, last: ast.AST) -> list[ast.AST]:
+    """The statements before the last one that set a name or an attribute."""
     name = getattr(value, "id", getattr(value, "attr", None))
-    nodes = [node for node in ast.walk(function) if name and _binds(node, name) and node.lineno < last.lineno]
-    return max(nodes, key=lambda node: node.lineno, default=last)
+    return [node for node in ast.walk(function) if name and _binds(node, name) and node.lineno < last.lineno]
 
 
 def _binds(node: ast.AST, name: str) -> bool:
@@ -60,31 +79,31 @@ def _binds(node: ast.AST, name: str) -> bool:
 
 def first_line(cls: type, method: str) -> str | None:
     """Where a method is defined."""
-    found = _definition(getattr(cls, method, None))
-    return None if found is None else _place(getattr(cls, method), found.lineno)
+    found = definition(getattr(cls, method, None))
+    return None if found is None else place(getattr(cls, method), found.lineno)
 
 
 def last_line(cls: type, method: str) -> str | None:
     """Where a method ends, or its last assignment to a local W or b if it has one."""
     function = getattr(cls, method, None)
-    found = _definition(function)
+    found = definition(function)
     if found is None or isinstance(found, ast.Lambda):
         return None
     local = [node for node in ast.walk(found) if isinstance(node, ast.Assign) and _names(node) & {"W", "b"}]
-    return _place(function, max(node.lineno for node in local or found.body))
+    return place(function, max(node.lineno for node in local or found.body))
 
 
 def defines(cls: type, method: str) -> bool:
     """Whether objects of a class have a method: by `def`, or because another method assigns it to self."""
     if callable(getattr(cls, method, None)):
         return True
-    found = [_definition(function) for _, function in inspect.getmembers(cls, inspect.isfunction)]
+    found = [definition(function) for _, function in inspect.getmembers(cls, inspect.isfunction)]
     return any(_sets(node, method) for definition in filter(None, found) for node in ast.walk(definition))
 
 
 def is_stub(function) -> bool:
     """Whether a method computes nothing: docstring, pass, ..., constants, return None, names of what was kept."""
-    found = _definition(function)
+    found = definition(function)
     if found is None or isinstance(found, ast.Lambda):
         return False
     empty = set()
@@ -95,6 +114,8 @@ def is_stub(function) -> bool:
             empty |= _names(node)
         elif isinstance(node, ast.Assign) and isinstance(node.value, (ast.Name, ast.Attribute)):
             pass  # x = self._saved_tensor: something is looked up, nothing is computed
+        elif isinstance(node, ast.Expr) and ast.unparse(node).startswith("print("):
+            pass
         elif isinstance(node, (ast.Expr, ast.Return)):
             if not _is_nothing(node.value, empty) and not isinstance(node.value, ast.Constant):
                 return False
@@ -103,7 +124,7 @@ def is_stub(function) -> bool:
     return True
 
 
-def _definition(function) -> ast.FunctionDef | ast.Lambda | None:
+def definition(function) -> ast.FunctionDef | ast.Lambda | None:
     """The node of a function in the tree of its file."""
     code = getattr(inspect.unwrap(function), "__code__", None) if callable(function) else None
     return None if code is None else _find(code.co_filename, code)
@@ -127,7 +148,7 @@ def _find(path: str, code: CodeType) -> ast.FunctionDef | ast.Lambda | None:
     return None
 
 
-def _place(function, line: int) -> str:
+def place(function, line: int) -> str:
     code = inspect.unwrap(function).__code__
     text = _files[code.co_filename][0][line - 1]
     return f"{label(code.co_filename, line)}, in {code.co_name}: {plain(text, 100)}"

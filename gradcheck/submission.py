@@ -189,6 +189,9 @@ def _settings(cls: type) -> dict[str, Callable]:
         if name in SETTABLE and type(parameter.default) in (int, float) and abs(parameter.default) >= 0.01:
             other = functools.partial(cls, **{name: parameter.default + 0.75})
             found[name] = functools.partial(constructor(other, Row(name), "name"), "other")
+        elif name == "alpha" and parameter.default is None:
+            other = functools.partial(cls, alpha=definitions.WEIGHTS)
+            found[name] = functools.partial(constructor(other, Row(name), "name"), "other")
     return found
 
 

@@ -34,6 +34,7 @@ class Wrapped:
         row.cls = self.cls
         self.calls = []  # since the last forward, that one included: (method, arrays as the object got them)
         self.held = []
+        self.names = {}  # of the arguments of each method
 
     def _turned(self, method: str, is_result: bool) -> bool:
         gradient = method == "backward" and self.gradient_columns is not None
@@ -41,7 +42,9 @@ class Wrapped:
 
     def call(self, method: str, *arrays: np.ndarray):
         """What the method returns, unchanged."""
-        names = self._expects(method, arrays)
+        if method not in self.names:
+            self.names[method] = self._expects(method, arrays)
+        names = self.names[method]
         if method == "forward":
             self.held, self.calls = [], []
             np.random.seed(0)  # dropout is the same each time

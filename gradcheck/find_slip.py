@@ -1,0 +1,208 @@
+"""Where a wrong method is wrong: the smallest change of one expression in it that makes its numbers right.
+
+Each change is tried on the submission's own code: another number, operator, comparison, axis or name, a factor or a
+sign more or less. The first one after which the method gives the true numbers is the slip, and its line the line.
+"""
+
+import ast
+import copy
+import inspect
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from types import CodeType, FunctionType
+from typing import NamedTuple
+
+from gradcheck.errors import plain
+from gradcheck.source import definition, place
+
+SECONDS = 1.0  # after that the slip counts as not found
+OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div)
+COMPARISONS = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
+TWINS = {"sum": ("mean", "max"), "mean": ("sum",), "max": ("sum",), "maximum": ("minimum",), "minimum": ("maximum",)}
+TWINS |= {"argmax": ("argmin",), "tanh": ("cosh", "exp"), "sinh": ("cosh",), "zeros_like": ("ones_like",)}
+
+
+class Slip(NamedTuple):
+    where: str  # file, line, function and code
+    words: str  # what stands there, and what makes it right
+
+
+def find_slip(cls: type, method: str, works: Callable[[], bool], named: bool = False) -> Slip | None:
+    """The first change of a method, or of a function that it calls, after which works() holds.
+
+    backward may be wrong by what forward kept for it: forward is tried last. named: the cause is known already, only
+    the line is not, and no sign or factor is looked for.
+    """
+    methods = dict.fromkeys((method, "forward"))
+    functions = _reached([getattr(cls, name, None) for name in methods], cls)
+    numbers = {part.value for function in functions for part in ast.walk(definition(function)) if _is_number(part)}
+    until = time.monotonic() + SECONDS
+    for rank in range(2 if named else 3):
+        for function in functions:
+            for line, before, after, code in _changed(function, cls, rank, numbers):
+                if time.monotonic() > until:
+                    return None
+                if _holds(function, code, works):
+                    words = f"with {plain(after, 55)} in place of {plain(before, 55)} it is right"
+                    return Slip(place(function, line), words.replace("with pass in place of", "without"))
+    return None
+
+
+def _reached(waiting: list, cls: type) -> list[FunctionType]:
+    """Functions of the submission and those of its file and class that they call, the nearest first."""
+    found = []
+    while waiting:
+        function = waiting.pop(0)
+        function = inspect.unwrap(function) if isinstance(function, FunctionType) else None
+        node = definition(function)
+        loops = isinstance(node, ast.FunctionDef) and any(isinstance(part, ast.While) for part in ast.walk(node))
+        if function in found or not isinstance(node, ast.FunctionDef) or loops:  # a changed `while` may have no end
+            continue
+        found.append(function)
+        for call in (part.func for part in ast.walk(node) if isinstance(part, ast.Call)):
+            name = getattr(call, "attr", getattr(call, "id", ""))
+            owner = getattr(cls, name, None) if isinstance(call, ast.Attribute) else function.__globals__.get(name)
+            waiting += [owner] if isinstance(owner, FunctionType) else []
+    return found
+
+
+def _holds(function: FunctionType, code: CodeType, works: Callable[[], bool]) -> bool:
+    """Whether works() holds while the function runs this code."""
+    before = function.__code__
+    try:
+        function.__code__ = code
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return works()
+    except Exception:
+        return False
+    finally:
+        function.__code__ = before
+
+
+def _changed(function: FunctionType, cls: type, rank: int, numbers: set) -> Iterator[tuple[int, str, str, CodeType]]:
+    """Line, old and new text and the code of every change of this rank: 0 operators, 1 names, 2 a factor or a sign."""
+    tree = copy.deepcopy(definition(function))
+    tree.decorator_list = []
+    names = _names(tree, cls)
+    forms = _forms(tree, names, numbers)
+    own = {id(part) for part in ast.walk(tree)}
+    for parent, field, number, node in list(_places(tree)):
+        for new in _other_operators(node, numbers) if rank == 0 else _changes(node, names, forms, rank):
+            for part in (part for part in ast.walk(new) if id(part) not in own):
+                part.lineno, part.end_lineno, part.col_offset, part.end_col_offset = node.lineno, node.lineno, 0, 0
+            _put(parent, field, number, new)
+            code = _compiled(tree, function, cls.__name__)
+            after = ast.unparse(new)
+            _put(parent, field, number, node)
+            if code is not None:
+                yield node.lineno, ast.unparse(node), after, code
+
+
+def _places(tree: ast.FunctionDef) -> Iterator[tuple]:
+    """Every expression and statement in the body: the node that holds it, the field and the place in a list."""
+    body = ast.Module(tree.body, [])  # the list of statements itself: what is put into it is put into the function
+    for parent in ast.walk(body):
+        for field, value in ast.iter_fields(parent):
+            for number, node in enumerate(value if isinstance(value, list) else [value]):
+                if isinstance(node, (ast.expr, ast.stmt)) and not isinstance(getattr(node, "ctx", None), ast.Store):
+                    yield parent, field, number if isinstance(value, list) else None, node
+
+
+def _put(parent: ast.AST, field: str, number: int | None, node: ast.AST) -> None:
+    if number is None:
+        setattr(parent, field, node)
+    else:
+        getattr(parent, field)[number] = node
+
+
+def _compiled(tree: ast.FunctionDef, function: FunctionType, owner: str) -> CodeType | None:
+    """The code of a changed function; in a class of the same name, as private attributes want it."""
+    outer = ast.ClassDef(name=owner, bases=[], keywords=[], body=[tree], decorator_list=[], type_params=[])
+    module = ast.Module([ast.copy_location(outer, tree)], [])
+    try:
+        code = compile(module, function.__code__.co_filename, "exec", function.__code__.co_flags & 0xFFF0000, True)
+    except (SyntaxError, ValueError, TypeError):
+        return None
+    body = next(part for part in code.co_consts if isinstance(part, CodeType))
+    return next(part for part in body.co_consts if isinstance(part, CodeType) and part.co_name == function.__name__)
+
+
+def _names(tree: ast.FunctionDef, cls: type) -> list[ast.expr]:
+    """What an array may have been mistaken for: arguments, local names, attributes that the class sets."""
+    local = [arg.arg for arg in tree.args.args if arg.arg != "self"]
+    local += [n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
+    nodes = [definition(function) for _, function in inspect.getmembers(cls, inspect.isfunction)]
+    own = [
+        part.attr
+        for part in (part for node in nodes if node for part in ast.walk(node))
+        if isinstance(part, ast.Attribute) and isinstance(part.ctx, ast.Store)
+    ]
+    texts = [*dict.fromkeys(local), *(f"self.{name}" for name in dict.fromkeys(own))]
+    return [ast.parse(text, mode="eval").body for text in texts]
+
+
+FORMS = ("-({})", "1 - ({})", "({}) ** 2", "({}) > 0", "({}).T")
+
+
+def _is_number(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and type(node.value) in (int, float)
+
+
+def _forms(tree: ast.FunctionDef, names: list[ast.expr], numbers: set) -> list[str]:
+    """A sign, a square, a mask, a function that is called here too, a factor: a number or attribute, N or K."""
+    calls = [ast.unparse(n.func) + "({})" for n in ast.walk(tree) if isinstance(n, ast.Call) and len(n.args) == 1]
+    sizes = [f"{name.arg}.shape[{axis}]" for name in tree.args.args[1:2] for axis in (0, 1)]
+    factors = [str(number) for number in sorted(numbers | {2}) if number not in (0, 1)] + sizes
+    factors += [ast.unparse(name) for name in names if isinstance(name, ast.Attribute)]
+    return [*FORMS, *dict.fromkeys(calls), *(f"({{}}) {sign} {factor}" for factor in factors for sign in "*/")]
+
+
+def _changes(node: ast.AST, names: list[ast.expr], forms: list[str], rank: int) -> Iterator[ast.AST]:
+    """What may stand in this place instead."""
+    if rank == 1 and isinstance(node, ast.BinOp):
+        yield from (node.left, node.right)
+    elif rank == 1 and isinstance(node, ast.Call) and node.args:
+        yield node.args[0]
+    elif rank == 1 and isinstance(node, (ast.Name, ast.Attribute)) and getattr(node, "id", "") not in ("np", "self"):
+        yield from (name for name in names if ast.unparse(name) != ast.unparse(node))
+    elif rank == 1 and isinstance(node, (ast.Assign, ast.AugAssign, ast.Expr)):
+        yield ast.copy_location(ast.Pass(), node)
+    elif rank == 1 and _is_number(node):
+        yield from (name for name in names if isinstance(name, ast.Attribute))
+    elif rank == 2 and isinstance(node, (ast.BinOp, ast.Call, ast.Name, ast.Attribute, ast.UnaryOp)):
+        for form in forms:
+            yield ast.parse(form.replace("{}", ast.unparse(node)), mode="eval").body
+
+
+def _other_operators(node: ast.AST, numbers: set) -> Iterator[ast.AST]:
+    """Another number, operator, comparison, function or axis, or other brackets."""
+    if _is_number(node):
+        values = {0, 1, 2, 3, -1, 0.5, -node.value, node.value + 1, node.value - 1, node.value * 10, node.value / 10}
+        values = sorted(values | numbers, key=lambda value: abs(value - node.value))
+        yield from (ast.Constant(value) for value in values if value != node.value)
+    elif isinstance(node, ast.BinOp):
+        yield from (ast.BinOp(node.left, op(), node.right) for op in OPERATORS if not isinstance(node.op, op))
+        yield ast.BinOp(node.right, node.op, node.left)
+        if isinstance(node.left, ast.BinOp):  # brackets that are missing
+            yield ast.BinOp(node.left.left, node.left.op, ast.BinOp(node.left.right, node.op, node.right))
+        if isinstance(node.right, ast.BinOp):
+            yield ast.BinOp(ast.BinOp(node.left, node.op, node.right.left), node.right.op, node.right.right)
+    elif isinstance(node, ast.UnaryOp):
+        yield node.operand
+    elif isinstance(node, ast.Compare) and len(node.ops) == 1:
+        for op in COMPARISONS:
+            yield ast.Compare(node.left, [op()], node.comparators)
+    elif isinstance(node, ast.AugAssign):
+        yield from (ast.AugAssign(node.target, op(), node.value) for op in OPERATORS if not isinstance(node.op, op))
+        yield ast.Assign([node.target], node.value)
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        func = node.func
+        for twin in TWINS.get(func.attr, ()):
+            yield ast.Call(ast.Attribute(func.value, twin, ast.Load()), node.args, node.keywords)
+        if func.attr in TWINS:
+            rest = [keyword for keyword in node.keywords if keyword.arg not in ("axis", "keepdims")]
+            for axis, keep in ((0, False), (1, True), (1, False), (None, False)):
+                more = [ast.keyword("axis", ast.Constant(axis))] + [ast.keyword("keepdims", ast.Constant(True))] * keep
+                yield ast.Call(func, node.args[:1] if node.keywords else node.args, [*rest, *more])
