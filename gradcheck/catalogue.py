@@ -62,7 +62,7 @@ ANY = (
         for limit in (1.0, 0.5, 2.0, 0.1, 3.0)
     ),
     Mistake("truncated", "the input is kept as integers: digits are lost", lambda c: c.of_input(np.trunc(c.x))),
-    Mistake("passed-on", "backward hands on grad_output as it came", lambda c: c.g),
+    Mistake("passed-on", "it hands on grad_output as it came", lambda c: c.g),
 )
 
 

@@ -12,7 +12,7 @@ from gradcheck.check_step import check_step
 from gradcheck.check_together import ratio
 from gradcheck.reference import IN, OUT, N, central_differences, is_coarse, points, relative_error
 from gradcheck.report_rows import NotWritten, Row, Unusable, first_difference, numbers
-from gradcheck.source import is_stub
+from gradcheck.source import is_stub, line_of, local_line
 from gradcheck.wrapped import LinearAdapter, spelled
 
 
@@ -82,7 +82,8 @@ def _check_gradients(check: LinearCheck, layer: LinearAdapter, x: np.ndarray, g:
             row.wrong("gradient", f"backward leaves no {name}: {error}", mistake="zero")
     shape = np.shape(getattr(layer.subject, spelled(layer.subject, "grad_b"))) if "grad_b" in theirs else ()
     if theirs.get("grad_b", b).shape == b.shape and shape == (1, OUT) and layer.parameters["b"] == (OUT,):
-        message = f"grad_b has shape {shape}, b {b.shape}: keepdims; b becomes {shape} at the first update"
+        why = "keepdims; " if "keepdims" in (line_of(row.cls, "backward", "grad_b") or "") else ""
+        message = f"grad_b has shape {shape}, b {b.shape}: {why}b becomes {shape} at the first update"
         row.remark("agreement", message, mistake="bias-shape", at="backward grad_b")
     true = _differences(layer, case, step)
     right, earlier = _formulas(x, g, W), _formulas(before_x, before_g, W)
@@ -113,6 +114,11 @@ def _check_gradient(check: LinearCheck, name: str, theirs: np.ndarray, given, to
     if name != "grad_W":
         del case.with_old_input
     found = diagnose(f"Linear.{name}", theirs, case, tolerance)
+    local = local_line(check.row.cls, "backward", name)
+    if found and found.key == "zero" and local:
+        message = f"{name} is wrong: it is set to a local name: write self.{name}"
+        check.row.wrong("gradient", message, mistake="zero", where=local)
+        return
     if found is None and name == "grad_W" and (decay := ratio(theirs - case.true, case.W)):
         found = Diagnosis("with-decay", f"{decay:.4g} W is added to it: weight decay is update's")
     evidence = first_difference(name, theirs, case.true, _linear_inputs(name, case), tolerance)
@@ -175,7 +181,7 @@ def _check_parameters_stay(check: LinearCheck, layer: LinearAdapter, W: np.ndarr
 def _check_batches(check: LinearCheck, W: np.ndarray, b: np.ndarray, tolerance: float) -> None:
     """Another batch, a smaller one, and two layers at once."""
     batches = [(points(3, N, IN), points(4, N, OUT)), (points(1, N, IN), points(2, N, OUT))]
-    batches += [(points(3, n, IN), points(4, n, OUT)) for n in (2, 1)]
+    batches += [(points(3, n, IN), points(4, n, OUT)) for n in (2, 1, IN, OUT)]
     true = [[*_formulas(x, g, W).values(), x @ W + b] for x, g in batches]
     check_other_batches(check.row, check.new, batches, true, max(tolerance, 1e-6))
 

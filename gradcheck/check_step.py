@@ -118,7 +118,7 @@ def check_step(row: Row, start: Callable, gradients: Callable, trial: Callable) 
     for config in CONFIGS:
         layer = start()
         before = {name: layer.get(name).astype(float) for name in "Wb"}
-        tolerance = 1e-4 if any(layer.get(name).dtype == np.float32 for name in "Wb") else 1e-9
+        tolerance = 1e-4 if any(layer.get(name).dtype == np.float32 for name in "Wb") else 1e-6  # a rate in float32
         grads, after = {"W": [], "b": []}, {"W": [], "b": []}
         for number in range(STEPS):
             for name, grad in gradients(layer, number).items():
@@ -140,7 +140,8 @@ def check_step(row: Row, start: Callable, gradients: Callable, trial: Callable) 
                     return
         if any(not np.array_equal(layer.get("grad_" + name), grads[name][-1]) for name in "Wb"):
             row.remark("step", "update changes grad_W or grad_b", mistake="update-writes-grads")
-        if all(np.array_equal(values[-1], before[name]) for name, values in after.items()):
+        given = any(np.any(grad) for name in "Wb" for grad in grads[name])
+        if given and all(np.array_equal(values[-1], before[name]) for name, values in after.items()):
             message = "update changes neither W nor b: is it assigned to a local name?"
             row.wrong("step", message, mistake="not-updated", where=last_line(row.cls, "update"))
             return
@@ -189,6 +190,8 @@ def compare(row: Row, seen: Walk, works: Callable | None = None) -> None:
         if not seen.fits(sgd(seen.before, seen.grads, seen.config | dict.fromkeys(left_out, 0.0), wrong.one)):
             continue
         where = last_line(row.cls, "update") if wrong.key == "not-updated" else None
+        if wrong.key in ("adds-step", "gradient-sign"):
+            row.hints["step_sign"] = -1
         missing = f", and there is no {' and no '.join(left_out).replace('_', ' ')}" if left_out else ""
         if wrong.key == "decay-missing" and name == "b" and not left_out:
             row.remark("step", "other convention: no weight decay on b", mistake="no-decay-on-b", at=at)

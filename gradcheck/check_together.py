@@ -20,6 +20,7 @@ def note_cancelling(rows: list[Row]) -> None:
     if linear is None:
         return
     of_linear, samples = linear.hints["ratio"]
+    of_linear *= linear.hints.get("step_sign", 1)
     for row in rows:
         if row is linear or not row.hints.get("ratio"):
             continue
@@ -27,9 +28,14 @@ def note_cancelling(rows: list[Row]) -> None:
         for power in (0, 1, -1):
             constant = of_loss / size**power
             if abs(of_linear * samples**power * constant - 1) < 1e-4 and (power or abs(constant - 1) > 1e-4):
-                for each in (row, linear):
-                    each.remark("use", _words(power, constant), mistake="together")
-                    each.close()
+                break
+        else:  # a factor is left, but do the signs cancel?
+            power, constant = 0, -1
+            if of_loss > 0 or of_linear > 0:
+                continue
+        for each in (row, linear):
+            each.remark("use", _words(power, constant), mistake="together")
+            each.close()
 
 
 def _words(power: int, constant: float) -> str:

@@ -36,8 +36,8 @@ PYTHON_2_NAMES = {
     "xrange": "range", "raw_input": "input", "unicode": "str", "basestring": "str", "unichr": "chr", "long": "int",
     "reduce": "functools.reduce", "reload": "importlib.reload", "cmp": "(a > b) - (a < b)", "file": "open",
     "execfile": "exec(open(...).read())", "iteritems": "items", "itervalues": "values", "iterkeys": "keys",
-    "has_key": "in", "cPickle": "pickle", "Queue": "queue", "ConfigParser": "configparser", "StringIO": "io",
-    "cStringIO": "io", "urllib2": "urllib.request", "__builtin__": "builtins",
+    "has_key": "the operator in", "cPickle": "pickle", "Queue": "queue", "ConfigParser": "configparser",
+    "StringIO": "io", "cStringIO": "io", "urllib2": "urllib.request", "__builtin__": "builtins",
 }  # fmt: skip
 PYTHON_2_MODULES = ("cPickle", "Queue", "ConfigParser", "StringIO", "cStringIO", "urllib2", "__builtin__")
 PYTHON_2_BUILTINS = ("xrange", "unicode", "basestring", "unichr", "long", "reduce")  # those that can be put back
@@ -94,7 +94,7 @@ def missing_module(error: BaseException) -> str | None:
     if isinstance(error, Needs):
         return str(error)
     if isinstance(error, ModuleNotFoundError) and error.name and error.name not in PYTHON_2_NAMES:
-        return f"{error.name}, which is neither in the folder nor installed here"
+        return f"{error.name.removeprefix('submitted.')}, which is neither in the folder nor installed here"
     return None
 
 

@@ -139,7 +139,8 @@ def _names(tree: ast.FunctionDef, cls: type) -> list[ast.expr]:
         for part in (part for node in nodes if node for part in ast.walk(node))
         if isinstance(part, ast.Attribute) and isinstance(part.ctx, ast.Store)
     ]
-    texts = [*dict.fromkeys(local), *(f"self.{name}" for name in dict.fromkeys(own))]
+    sizes = [f"{local[0]}.shape[{axis}]" for axis in (0, 1)] if local else []
+    texts = [*dict.fromkeys(local), *(f"self.{name}" for name in dict.fromkeys(own)), *sizes]
     return [ast.parse(text, mode="eval").body for text in texts]
 
 
@@ -163,8 +164,9 @@ def _changes(node: ast.AST, names: list[ast.expr], forms: list[str], rank: int) 
     """What may stand in this place instead."""
     if rank == 1 and isinstance(node, ast.BinOp):
         yield from (node.left, node.right)
-    elif rank == 1 and isinstance(node, ast.Call) and node.args:
-        yield node.args[0]
+    elif rank == 1 and isinstance(node, (ast.Call, ast.Subscript)):
+        yield from node.args[:1] if isinstance(node, ast.Call) else [node.value]
+        yield from names
     elif rank == 1 and isinstance(node, (ast.Name, ast.Attribute)) and getattr(node, "id", "") not in ("np", "self"):
         yield from (name for name in names if ast.unparse(name) != ast.unparse(node))
     elif rank == 1 and isinstance(node, (ast.Assign, ast.AugAssign, ast.Expr)):

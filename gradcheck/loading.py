@@ -342,7 +342,7 @@ def _repair(path: str, tree: ast.Module, node: ast.stmt, names: list[str], error
     message, where = describe(error)
     if isinstance(node, (ast.Import, ast.ImportFrom)) and isinstance(error, ImportError):
         where = label(path, node.lineno)
-        name = error.name or getattr(node, "module", None) or names[0]
+        name = (error.name or getattr(node, "module", None) or names[0]).removeprefix("submitted.")
         package = name.split(".")[0]
         if isinstance(error, ModuleNotFoundError) and package == name:
             message = f"imports {name}, which is neither in the folder nor installed here"

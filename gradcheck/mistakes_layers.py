@@ -116,7 +116,8 @@ WRONG_LAYERS: dict[str, list[Mistake]] = table({
     "Sigmoid.forward": [
         ("parentheses", "it is 1 / 1 + exp(-x): parentheses are missing", lambda c: 1 + np.exp(-c.x)),
         ("sigmoid-minus", "1 - exp(-x) stands where 1 + exp(-x) belongs", lambda c: 1 / (1 - np.exp(-c.x))),
-        ("sigmoid-exponent-sign", "the minus sign in exp(-x) is missing", lambda c: sigmoid(-c.x)),
+        ("sigmoid-exponent-sign", "it is that of -x: the sign of x is wrong, exp(-x) belongs there",
+         lambda c: sigmoid(-c.x)),
         ("sigmoid-is-tanh", "it is tanh", lambda c: np.tanh(c.x)),
         ("sigmoid-half", "tanh(x) stands where tanh(x / 2) belongs", lambda c: sigmoid(2 * c.x)),
         ("identity", "it hands x on as it is", lambda c: c.x),

@@ -137,7 +137,7 @@ class Row:
             self.verdict = self.verdict or "not checked"
             self.add("absent", column, f"it needs {missing_module(error)}", where=where)
             return
-        if not self.has("wrong") and column in ("gradient", "agreement"):
+        if not self.has("wrong") and column in ("gradient", "agreement", "step"):
             self.verdict = "raises"
         message = f"{message}, at inputs of ±1000" if column == "finite" else message
         self.add("unsafe" if column in UNSAFE_COLUMNS else "wrong", column, message, where=where)

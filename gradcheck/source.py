@@ -89,8 +89,15 @@ def last_line(cls: type, method: str) -> str | None:
     found = definition(function)
     if found is None or isinstance(found, ast.Lambda):
         return None
-    local = [node for node in ast.walk(found) if isinstance(node, ast.Assign) and _names(node) & {"W", "b"}]
-    return place(function, max(node.lineno for node in local or found.body))
+    local = local_line(cls, method, "W") or local_line(cls, method, "b")
+    return local or place(function, max(node.lineno for node in found.body))
+
+
+def local_line(cls: type, method: str, name: str) -> str | None:
+    """Where a method assigns to a local name."""
+    found = definition(getattr(cls, method, None))
+    nodes = [node for node in ast.walk(found) if isinstance(node, ast.Assign) and name in _names(node)] if found else []
+    return place(getattr(cls, method), max(node.lineno for node in nodes)) if nodes else None
 
 
 def defines(cls: type, method: str) -> bool:
@@ -99,6 +106,12 @@ def defines(cls: type, method: str) -> bool:
         return True
     found = [definition(function) for _, function in inspect.getmembers(cls, inspect.isfunction)]
     return any(_sets(node, method) for definition in filter(None, found) for node in ast.walk(definition))
+
+
+def mentions(cls: type, method: str, attribute: str) -> bool:
+    """Whether a method reads an attribute."""
+    found = definition(getattr(cls, method, None))
+    return found is not None and any(getattr(node, "attr", None) == attribute for node in ast.walk(found))
 
 
 def is_stub(function) -> bool:

@@ -116,7 +116,7 @@ def _paragraph(kind: str, finding: Finding) -> list[str]:
 
 def first_finding(row: Row) -> tuple[str, str]:
     """(the weightiest message and how many others there are, its line)."""
-    findings = _sorted(row)
+    findings = [finding for finding in _sorted(row) if finding.kind != "note"]
     if not findings:
         return "", ""
     more = f" (+{len(findings) - 1})" if len(findings) > 1 else ""

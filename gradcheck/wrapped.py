@@ -9,7 +9,7 @@ import numpy as np
 from gradcheck.errors import place, plain
 from gradcheck.reference import IN, OUT
 from gradcheck.report_rows import NotWritten, Row, Unusable
-from gradcheck.source import first_line, is_stub, last_line
+from gradcheck.source import first_line, is_stub, last_line, mentions
 
 WORDS = {"W": "(w|weights?)", "b": "(b|bias(es)?)"}
 METHODS = ("forward", "backward", "update")
@@ -28,6 +28,10 @@ class Wrapped:
         self.make, self.row, self.columns = make, row, columns
         self.subject = make()
         self.cls = type(self.subject)
+        if getattr(self.subject, "trainable", None) is False and mentions(self.cls, "forward", "trainable"):
+            self.subject.trainable = True
+            message = "forward keeps its input only if self.trainable, which is False: set to True here"
+            row.remark("use", message, mistake="trainable", at="forward")
         own = {name: value for name, value in getattr(self.subject, "__dict__", {}).items() if name in METHODS}
         if own:  # self.forward = ... in the constructor
             self.cls = type(self.cls.__name__, (self.cls,), own)

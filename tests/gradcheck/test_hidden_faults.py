@@ -372,7 +372,7 @@ def test_a_config_read_by_attribute_is_a_convention(tmp_path):
     assert (row.verdict, mistakes(row)) == ("right, with remarks", ["config-attribute"])
     assert "config.learning_rate" in said(row) and row.columns["step"] == "remark"
     row = written(tmp_path, layers=text.replace("config.momentum", "config.beta"))["Linear"]
-    assert row.verdict == "WRONG" and "the dict config has no beta" in said(row)
+    assert row.verdict == "raises" and "the dict config has no beta" in said(row)
 
 
 def test_a_name_of_python_in_place_of_a_kept_array_is_named(layer):
