@@ -9,6 +9,7 @@ import numpy as np
 from gradcheck import definitions
 from gradcheck.catalogue import Diagnosis, diagnose, named
 from gradcheck.check_batches import check_other_batches, report_setting
+from gradcheck.check_together import ratio
 from gradcheck.mistakes_layers import OTHER_FORMS
 from gradcheck.reference import (
     ACTIVATIONS,
@@ -20,6 +21,7 @@ from gradcheck.reference import (
     is_coarse,
     points,
     relative_error,
+    relative_errors,
 )
 from gradcheck.report_rows import NotWritten, Row, Unusable, first_difference, numbers, pair
 from gradcheck.wrapped import Wrapped
@@ -153,6 +155,8 @@ def _diagnose(check: Check, total: Callable, output: np.ndarray, theirs: np.ndar
         found = diagnose(f"{check.name}.grad_input", theirs, case, 20 * rounded) or found
     if found is None or found.key in ("constant-factor", "gelu-constants"):
         found = difference_quotient(total, case.x, theirs, case.true) or found
+    if found is None and check.elementwise and check.row.error > ROUNDED_MUCH:
+        found = _in_one_region(case.x, theirs, case.true, tolerance)
     return found
 
 
@@ -291,6 +295,28 @@ def _check_far(check: Check) -> None:
     if check.name == "Gelu" and 1e-13 < np.abs(ones - 1).max() < 1e-4 and not check.coarse:
         message = "backward is a central difference: inexact and slow, write the derivative"
         row.remark("gradient", message, mistake="numerical-differentiation", at="backward")
+
+
+def _in_one_region(x: np.ndarray, theirs: np.ndarray, true: np.ndarray, tolerance: float) -> Diagnosis | None:
+    """A derivative that is wrong on one side of some x only: which, and by what factor."""
+    if theirs.shape != true.shape or not np.isfinite(theirs).all():
+        return None
+    bad = relative_errors(theirs, true) > tolerance
+    good = ~bad & np.isfinite(true)
+    low, high = x[bad].min(), x[bad].max()
+    below, above = x[good & (x < low)], x[good & (x > high)]
+    if below.size + above.size < max(good.sum(), 1):
+        return None
+    edges = [(below.max(initial=-np.inf), low, "x > {:g}"), (high, above.min(initial=np.inf), "x < {:g}")]
+    where = " and ".join(
+        words.format(next((bend for bend in (0, 3, -3, 1, -1, 6) if one <= bend <= two), round((one + two) / 2, 1)))
+        for one, two, words in edges
+        if np.isfinite([one, two]).all()
+    )
+    factor = None if bad.sum() < 3 else ratio(theirs[bad], true[bad]) if theirs[bad].any() else 0
+    words = {None: "", -1: "it has the opposite sign", 0: "it is 0"}
+    what = words.get(factor and round(factor, 6), f"it is {factor or 0:.6g} times the right one")
+    return Diagnosis("region", f"{what} only where {where}".strip())
 
 
 STABLE = {

@@ -10,12 +10,12 @@ from gradcheck.catalogue import WRONG, Diagnosis, diagnose, named
 from gradcheck.check_activation import COARSE, FINE, NO_DEFINITION, SINGLE, difference_quotient, expect_slopes
 from gradcheck.check_batches import report_setting
 from gradcheck.check_together import ratio
-from gradcheck.definitions import LOSSES, WEIGHTS
+from gradcheck.definitions import LOSSES, SILENT, WEIGHTS
 from gradcheck.errors import describe
 from gradcheck.find_slip import find_slip
 from gradcheck.loss_conventions import PER_SAMPLE, SHAPES, SPREAD, Reduced, batch, find_known, find_other
 from gradcheck.mistakes_losses import KNOWN_VARIANTS, SCALES
-from gradcheck.reference import central_differences, is_coarse, loss_gradient, relative_error, softmax
+from gradcheck.reference import central_differences, is_coarse, loss_gradient, relative_error, relative_errors, softmax
 from gradcheck.report_rows import FACTOR_KEYS, VAGUE, NotWritten, Row, first_difference, numbers, pair
 from gradcheck.source import is_stub
 
@@ -31,6 +31,12 @@ class LossCheck(SimpleNamespace):
     def scale(self) -> float:
         """What forward is multiplied by, against the mean."""
         return (self.form.factor(*self.o.shape) if self.form else 1.0) * (len(self.o) if self.of_sum else 1)
+
+    def far(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Outputs with a cross-entropy of 60 for each sample, and of 600."""
+        o, t = np.zeros((2, 10)), np.eye(10)[:2]
+        o[0, :3], o[1, :3] = (-30.0, 30.0, 0.0), (2.0, -28.0, 32.0)
+        return [(o, t), (10 * o, t)]
 
     def gradient(self) -> np.ndarray:
         """The gradient of the definition, as a mean."""
@@ -129,6 +135,8 @@ def _check_gradient(check: LossCheck) -> None:
             row.remark("agreement", message, mistake="epsilon", at="forward")
         if row.has("unsafe", "agreement") or not check.known:
             return
+    with row.stage("agreement"):
+        _check_cut(check)
     _report_gradient(check, theirs, true, total, tolerance)
 
 
@@ -183,13 +191,17 @@ def _report_gradient(check: LossCheck, theirs: np.ndarray, true: np.ndarray, tot
         found = diagnose(f"{check.name}.grad_input", theirs, SimpleNamespace(**vars(case) | {"true": true}), tolerance)
     if found is None:
         found = _under_another_scale(check, theirs, case, tolerance)
+    if found is None and theirs.shape == true.shape:
+        found = _in_one_place(theirs, true, check.t, tolerance)
     message = "backward is wrong" + (f": {found.message}" if found else "")
-    if check.known and form and form.key != "mean":
+    same = found is not None and found.key == "opposite-sign"
+    if form and form.key != "mean" and not same and check.name not in SILENT:
         expected = check.gradient()
         own = [words for _, scale, words, _ in SCALES if relative_error(theirs, scale(n, k) * expected) <= tolerance]
         if own or not found:
             message = f"; backward is that of {own[0]}" if own else ", and backward is wrong"
-            message = f"forward and backward disagree: forward is {form.words}{message}"
+            scale = form.words if check.known else next(words for key, _, words, _ in SCALES if key == form.key)
+            message = f"forward and backward disagree: forward is {scale}{message}"
 
     def inputs(index: tuple) -> str:
         return f"o[{index[0]}] = {numbers(check.o[index[0]])}, t[{index[0]}] = {numbers(check.t[index[0]])}"
@@ -223,15 +235,27 @@ def _under_another_scale(check: LossCheck, theirs: np.ndarray, case, tolerance: 
     return None
 
 
+def _in_one_place(theirs: np.ndarray, true: np.ndarray, t: np.ndarray, tolerance: float) -> Diagnosis | None:
+    """Which columns or samples a wrong gradient is wrong in, where the others are right."""
+    bad = relative_errors(theirs, true) > tolerance
+    rows, columns = (np.flatnonzero(bad.any(axis=axis)) for axis in (1, 0))
+    if not bad[t == 0].any():
+        return Diagnosis("one-place", "only in the target's column")
+    if not bad[t == 1].any():
+        return Diagnosis("one-place", "in all columns but the target's")
+    if len(rows) < len(t):
+        return Diagnosis("one-place", f"only in some samples, the first of them number {rows[0] + 1} of {len(t)}")
+    bad &= t == 0
+    columns = np.flatnonzero(bad.any(axis=0))
+    if len(columns) == 1:
+        return Diagnosis("one-place", f"only in column {columns[0]} and that of the target")
+    return None
+
+
 def _check_far(check: LossCheck) -> None:
     """More samples than columns, and outputs far out: is forward still its loss, and backward the derivative of it?"""
     o, t = batch(check.name, TALL, 5)
-    far = [(softmax(0.3 * o), t)] if check.probabilities else [(o, t)]
-    far_o, far_t = np.zeros((2, 10)), np.zeros((2, 10))
-    far_o[0, :3], far_o[1, :3] = (-30.0, 30.0, 0.0), (2.0, -28.0, 32.0)  # a cross-entropy of 60 each
-    far_t[0, 0] = far_t[1, 1] = 1.0
-    if not check.probabilities:
-        far += [(far_o, far_t), (10 * far_o, far_t), (8 * o, t), (50 * o, t)]
+    far = [(softmax(0.3 * o), t)] if check.probabilities else [(o, t), *check.far(), (8 * o, t), (50 * o, t)]
     all(_check_there(check, *given) for given in far)  # up to the first fault
 
 
@@ -268,6 +292,15 @@ def _check_there(check: LossCheck, o: np.ndarray, t: np.ndarray) -> bool:
         row.wrong("gradient", message, mistake="far", at="backward", evidence=evidence)
         return False
     return True
+
+
+def _check_cut(check: LossCheck) -> None:
+    """backward is wrong: beside that, does forward cut off a large loss?"""
+    form, (o, t) = check.form, check.far()[0]
+    value, right = check.loss.value(o, t), form.total(o, t) / len(o) * form.factor(*o.shape) if form else np.nan
+    if abs(value - right) > 1e-4 * abs(right) and not check.row.has("unsafe", "agreement"):
+        message = f"a large loss is cut off by a clip or a number in the logarithm: one of {right:.3g} is {value:.3g}"
+        check.row.unsafe("agreement", message, mistake="clipped", at="forward")
 
 
 def _near(theirs: np.ndarray, true: np.ndarray, value: float) -> bool:
@@ -316,6 +349,11 @@ def _check_finite(check: LossCheck) -> None:
         if not (np.isfinite(value) and np.isfinite(grad).all()):
             _report_infinite(check, value, grad)
             return
+    if not check.probabilities:
+        value = loss.value(t, t)
+        if not (np.isfinite(value) and np.isfinite(loss.array("backward", t, t)).all()):
+            message = "forward or backward is nan where the outputs equal the target: 0 / 0"
+            check.row.unsafe("finite", message, mistake="not-finite", at="backward")
 
 
 def _report_infinite(check: LossCheck, value: float, grad: np.ndarray) -> None:

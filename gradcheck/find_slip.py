@@ -7,6 +7,7 @@ sign more or less. The first one after which the method gives the true numbers i
 import ast
 import copy
 import inspect
+import itertools
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -34,12 +35,14 @@ def find_slip(cls: type, method: str, works: Callable[[], bool], named: bool = F
     backward may be wrong by what forward kept for it: forward is tried last. named: the cause is known already, only
     the line is not, and no sign or factor is looked for.
     """
-    methods = dict.fromkeys((method, "forward"))
-    functions = _reached([getattr(cls, name, None) for name in methods], cls)
-    numbers = {part.value for function in functions for part in ast.walk(definition(function)) if _is_number(part)}
+    functions = _reached([getattr(cls, method, None)], cls)
+    kept = [f for f in _reached([getattr(cls, "forward", None)], cls) if f not in functions]
+    numbers = {
+        part.value for function in functions + kept for part in ast.walk(definition(function)) if _is_number(part)
+    }
     until = time.monotonic() + SECONDS
-    for rank in range(2 if named else 3):
-        for function in functions:
+    for group, rank in itertools.product((functions, kept), range(2 if named else 3)):
+        for function in group:
             for line, before, after, code in _changed(function, cls, rank, numbers):
                 if time.monotonic() > until:
                     return None

@@ -34,7 +34,7 @@ UNSAFE_COLUMNS = ("finite", "float32", "arguments")
 # Diagnoses of a factor: the line that returns is as good as any.
 FACTOR_KEYS = ("opposite-sign", "times-n", "over-n", "factor-two", "factor-half", "over-k", "times-k", "times-n-k")
 # Diagnoses that say where a value is wrong, not why.
-VAGUE = ("constant-factor", "zero")
+VAGUE = ("region", "one-place", "constant-factor", "zero")
 
 
 class NotWritten(Exception):
