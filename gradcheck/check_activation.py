@@ -10,6 +10,7 @@ from gradcheck import definitions
 from gradcheck.catalogue import Diagnosis, diagnose, named
 from gradcheck.check_batches import check_other_batches, report_setting
 from gradcheck.check_together import ratio
+from gradcheck.find_slip import find_slip
 from gradcheck.mistakes_layers import OTHER_FORMS
 from gradcheck.reference import (
     ACTIVATIONS,
@@ -198,8 +199,11 @@ def _check_value(check: Check, output: np.ndarray, case, tolerance: float) -> bo
     else:
         at = tuple(np.argwhere(np.abs(output - expected) > 1e-6 * np.abs(expected))[0])
         inputs = f"x = {case.x[at]:g}" if check.elementwise else f"x = {numbers(case.x[at[0]])}"
-        message = f"forward is not {name}: {pair(output[at], expected[at])}, at {inputs}"
-        row.remark("agreement", message, mistake="other-formula", at="forward")
+        batches = [(x, check.right(x), None, None) for x in (case.x, points(3, N, IN, spread=SPREAD))]
+        slip = find_slip(row.cls, "forward", lambda: _works(check, batches, definitions.PRINTED))
+        message, where = f"forward is not {name}: {pair(output[at], expected[at])}, at {inputs}", slip and slip.where
+        evidence = slip and slip.words
+        row.remark("agreement", message, mistake="other-formula", where=where, at="forward", evidence=evidence)
     return False
 
 

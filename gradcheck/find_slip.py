@@ -169,6 +169,10 @@ def _changes(node: ast.AST, names: list[ast.expr], forms: list[str], rank: int) 
         yield from (node.left, node.right)
     elif rank == 1 and isinstance(node, (ast.Call, ast.Subscript)):
         yield from node.args[:1] if isinstance(node, ast.Call) else [node.value]
+        if isinstance(node, ast.Call) and len(node.args) > 1:  # np.where with its branches exchanged
+            yield ast.Call(node.func, [*node.args[:-2], node.args[-1], node.args[-2]], node.keywords)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            yield node.func.value
         yield from names
     elif rank == 1 and isinstance(node, (ast.Name, ast.Attribute)) and getattr(node, "id", "") not in ("np", "self"):
         yield from (name for name in names if ast.unparse(name) != ast.unparse(node))

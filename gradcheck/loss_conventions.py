@@ -158,7 +158,10 @@ def find_other(check: SimpleNamespace, _) -> bool:
         check.form = match_loss(name, loss.value, [(check.o, check.t)])
     if right is not None and check.form is None:
         evidence = difference(loss, right, (check.o, check.t))
-        row.remark("agreement", f"forward is not {name} as it is defined", at="forward", evidence=evidence)
+        slip = find_slip(row.cls, "forward", lambda: match_loss(name, loss.again().value, batches) is not None)
+        message, where = f"forward is not {name} as it is defined", slip and slip.where
+        message = f"forward is not {name}: {slip.words}" if slip else message
+        row.remark("agreement", message, at="forward", where=where, evidence=evidence)
     elif right is not None and check.form.words:
         row.remark("agreement", check.form.words, mistake=check.form.key, at="forward")
     return True
