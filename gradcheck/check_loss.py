@@ -197,11 +197,12 @@ def _report_gradient(check: LossCheck, theirs: np.ndarray, true: np.ndarray, tot
     same = found is not None and found.key == "opposite-sign"
     if form and form.key != "mean" and not same and check.name not in SILENT:
         expected = check.gradient()
-        own = [words for _, scale, words, _ in SCALES if relative_error(theirs, scale(n, k) * expected) <= tolerance]
+        names = {words.split(",")[0]: scale(n, k) for _, scale, words, _ in SCALES}  # without their second half
+        own = [words for words, factor in names.items() if relative_error(theirs, factor * expected) <= tolerance]
         if own or not found:
             message = f"; backward is that of {own[0]}" if own else ", and backward is wrong"
             scale = form.words if check.known else next(words for key, _, words, _ in SCALES if key == form.key)
-            message = f"forward and backward disagree: forward is {scale}{message}"
+            message = f"forward and backward disagree: forward is {scale.split(',')[0]}{message}"
 
     def inputs(index: tuple) -> str:
         return f"o[{index[0]}] = {numbers(check.o[index[0]])}, t[{index[0]}] = {numbers(check.t[index[0]])}"
@@ -230,7 +231,7 @@ def _under_another_scale(check: LossCheck, theirs: np.ndarray, case, tolerance: 
     for key, scale, words, _ in SCALES:
         wrong = named(theirs / scale(case.n, case.k), WRONG.get(f"{check.name}.grad_input", []), case, tolerance)
         if wrong:
-            both = f"{wrong.message}; and it is that of {words}"
+            both = f"{wrong.message}; and it is {words.split(',')[0]}"
             return Diagnosis(wrong.key, wrong.message if check.form and key == check.form.key else both)
     return None
 
