@@ -1,6 +1,5 @@
 """The rows of losses: whether backward is the derivative of forward. What forward is, loss_conventions.py finds out."""
 
-import functools
 from collections.abc import Callable
 from types import SimpleNamespace
 
@@ -10,7 +9,7 @@ from gradcheck.catalogue import WRONG, Diagnosis, diagnose, named
 from gradcheck.check_activation import COARSE, FINE, NO_DEFINITION, SINGLE, difference_quotient, expect_slopes
 from gradcheck.check_batches import report_setting
 from gradcheck.check_together import ratio
-from gradcheck.definitions import LOSSES, SILENT, WEIGHTS
+from gradcheck.definitions import LOSSES, SILENT, WEIGHTS, focal
 from gradcheck.errors import describe
 from gradcheck.find_slip import find_slip
 from gradcheck.loss_conventions import PER_SAMPLE, SHAPES, SPREAD, Reduced, batch, find_known, find_other
@@ -255,6 +254,8 @@ def _in_one_place(theirs: np.ndarray, true: np.ndarray, t: np.ndarray, tolerance
 
 def _check_far(check: LossCheck) -> None:
     """More samples than columns, and outputs far out: is forward still its loss, and backward the derivative of it?"""
+    if check.row.has("unsafe", "agreement"):  # what is cut off has been said
+        return
     o, t = batch(check.name, TALL, 5)
     far = [(softmax(0.3 * o), t)] if check.probabilities else [(o, t), *check.far(), (8 * o, t), (50 * o, t)]
     all(_check_there(check, *given) for given in far)  # up to the first fault
@@ -407,8 +408,8 @@ def _check_stateless(check: LossCheck) -> None:
 
 def _check_weights(check: LossCheck, value: float) -> None:
     """A focal loss that was given the weights of the classes: is each sample's that of its target?"""
-    total = functools.partial(check.form.total.func, gamma=check.form.total.keywords["gamma"], weights=WEIGHTS)
-    right = check.form.factor(*check.o.shape) * total(check.o, check.t) / len(check.o)
+    gamma = getattr(check.form.total, "keywords", {}).get("gamma", 2.0)
+    right = check.form.factor(*check.o.shape) * focal(check.o, check.t, gamma, WEIGHTS) / len(check.o)
     if abs(value - right) > 1e-4 * abs(right):
         message = f"forward is wrong with alpha given: it is not the weight of the target's class: {pair(value, right)}"
         check.row.wrong("agreement", message, mistake="alpha", at="forward")

@@ -94,14 +94,14 @@ LOSSES: dict[str, tuple[LossDefinition, ...]] = {
         LossDefinition(None, lambda o, t: ((softmax(o) - t) ** 2).sum()),
         LossDefinition(WITHOUT_SOFTMAX, lambda o, t: ((o - t) ** 2).sum()),
     ),
-    "FocalLoss": (LossDefinition(None, lambda o, t: _focal(o, t)),),  # Lin et al. 2017, arXiv:1708.02002, eq. 5
+    "FocalLoss": (LossDefinition(None, lambda o, t: focal(o, t)),),  # Lin et al. 2017, arXiv:1708.02002, eq. 5
     "LabelSmoothingCrossEntropyLoss": (LossDefinition(None, lambda o, t: _smoothed(o, t)),),  # Szegedy et al. 2016, 7
 }
 # Scales that an author of this loss may choose without a word.
 SILENT = {"MSELoss": ("mean", "no-half", "mean-of-all", "mean-of-all-no-half")}
 
 
-def _focal(o: np.ndarray, t: np.ndarray, gamma: float = 2.0, weights=1.0) -> float:
+def focal(o: np.ndarray, t: np.ndarray, gamma: float = 2.0, weights=1.0) -> float:
     """-w (1 - p)^gamma log p of the target's class."""
     log_p = _log_softmax(o)
     return -(weights * t * (1 - np.exp(log_p)) ** gamma * log_p).sum()
@@ -144,7 +144,7 @@ def _fit_focal(value: Callable, classes: int) -> tuple[LossDefinition, ...] | No
         return None
     gamma = round(float(gammas.mean()), 6)
     words = None if gamma == 2 else f"other convention: gamma is {gamma:g} unless given, 2 in the paper"
-    return (LossDefinition(words, functools.partial(_focal, gamma=gamma, weights=weights)),)
+    return (LossDefinition(words, functools.partial(focal, gamma=gamma, weights=weights)),)
 
 
 class Form(NamedTuple):

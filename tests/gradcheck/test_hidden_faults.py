@@ -479,3 +479,121 @@ def test_what_raises_says_what_is_missing(layer, loss):
     forward = "e = np.exp(input); p = e / e.sum(axis=1); return -(target * np.log(p)).sum() / len(p)"
     row = loss("SoftmaxCrossEntropyLoss", forward, "return input - target")
     assert row.verdict == "raises" and "is keepdims=True missing?" in said(row)
+
+
+FOCAL = """
+import numpy as np
+
+
+class FocalLoss:
+    def __init__(self, name, alpha=None, gamma=2.0):
+        {init}
+        self.gamma = gamma
+
+    def forward(self, input, target):
+        z = input - input.max(1, keepdims=True)
+        self.l = z - np.log(np.exp(z).sum(1, keepdims=True))
+        self.p, self.a = np.exp(self.l), {weight}
+        return -(self.a * target * (1 - self.p) ** self.gamma * self.l).sum() / len(input)
+
+    def backward(self, input, target):
+        p, g = self.p, self.gamma
+        q = (p * target).sum(1, keepdims=True)
+        slope = {slope} * ((1 - q) ** g - g * q * (1 - q) ** (g - 1) * (self.l * target).sum(1, keepdims=True))
+        return slope * (p - target) / len(input)
+"""
+
+
+def test_a_focal_loss_is_given_weights_of_its_classes(tmp_path):
+    right = {"init": "self.alpha = np.ones(10) if alpha is None else alpha", "weight": "np.array(self.alpha)"}
+    right["slope"] = "(self.a * target).sum(1, keepdims=True)"
+
+    def row(**changes):
+        return written(tmp_path, loss=FOCAL.format(**right | changes))["FocalLoss"]
+
+    assert row().verdict == "right"
+    found = row(init="if alpha is None: self.alpha = np.ones(10)")  # the handout's own slip
+    assert found.verdict == "right, with remarks" and "alpha cannot be given, only left out" in said(found)
+    found = row(weight="np.array(self.alpha)[self.l.argmax(1)][:, None]")
+    assert found.verdict == "WRONG" and "it is not the weight of the target's class" in said(found)
+    found = row(slope="1")
+    assert found.verdict == "WRONG" and "backward is wrong with another alpha" in said(found)
+
+
+def test_a_batch_as_wide_as_the_layer(linear, layer):
+    row = linear(before="self.x = self.x.T if len(self.x) == self.W.shape[0] else self.x")
+    assert row.verdict == "WRONG" and "a batch of 4 samples" in said(row)
+    row = layer("Relu", RELU, "m = self.x > 0\n        return grad_output * (m.T if len(m) == m.shape[1] else m)")
+    assert row.verdict == "WRONG" and "a batch of 4 samples" in said(row)
+
+
+def test_outputs_that_are_equal(loss):
+    forward = "s = (input * target).sum(1, keepdims=True); v = np.maximum(5 - s + input, 0)\n        "
+    row = loss("HingeLoss", forward + "v[input == s] = 0; return v.sum() / len(v)", "return 0 * input")
+    assert "forward is wrong where outputs are equal (ties)" in said(row) and "o = [0, 0" in said(row)
+    root = (
+        "d = input - target; self.n = np.sqrt((d * d).sum(1, keepdims=True)); return (self.n ** 2).sum() / 2 / len(d)"
+    )
+    row = loss("EuclideanLoss", root, "return self.n * ((input - target) / self.n) / len(input)")
+    assert row.verdict == "UNSAFE" and "nan where the outputs equal the target" in said(row)
+
+
+def test_a_hinge_loss_of_clipped_outputs_is_cut_off(loss):
+    forward = "o = np.clip(input, -100, 100); s = (o * target).sum(1, keepdims=True)\n        "
+    forward += "self.v = np.maximum(5 - s + o, 0) * (1 - target); return self.v.sum() / len(o)"
+    row = loss("HingeLoss", forward, "g = np.sign(self.v); return (g - g.sum(1, keepdims=True) * target) / len(g)")
+    assert row.verdict == "UNSAFE" and "clipped" in mistakes(row)
+
+
+def test_a_gradient_in_a_local_name_is_no_fault_of_update(linear):
+    row = linear(before="grad_W = np.dot(self.x.T, grad_output); return np.dot(grad_output, self.W.T)")
+    assert row.verdict == "WRONG" and "backward leaves no grad_W" in said(row)
+    row = linear(W="np.random.randn(in_num, out_num) * init_std", before="self.grad_W, self.grad_b = 0 * self.W, 0 * "
+                 "self.b; grad_W = np.dot(self.x.T, grad_output); return np.dot(grad_output, self.W.T)")  # fmt: skip
+    assert "grad_W is wrong: it is set to a local name: write self.grad_W" in said(row)
+    assert "grad_W = np.dot" in row.findings[0].where and "update" not in said(row)
+
+
+def test_a_sign_that_update_turns_round_is_said_on_both(tmp_path):
+    text = LINEAR.format(W="np.random.randn(in_num, out_num) * init_std", output="np.dot(input, self.W) + self.b",
+                         grad_W="grad_W", before="pass", after="pass")  # fmt: skip
+    text = text.replace("- lr * self.vW", "+ lr * self.vW").replace("- lr * self.vb", "+ lr * self.vb")
+    for scale in ("/ len(input)", ""):
+        rows = written(
+            tmp_path, layers=text, loss=LOSS.format("EuclideanLoss", EUCLID, f"return (target - input) {scale}")
+        )
+        for name in ("Linear", "EuclideanLoss"):
+            assert rows[name].verdict == "WRONG" and "together right" in said(rows[name])
+
+
+def test_a_layer_that_keeps_its_input_only_if_trainable(tmp_path):
+    forward = "if self.trainable: self.x = input\n        return np.maximum(input, 0)"
+    text = LAYER.format("Relu", forward, "return grad_output * (self.x > 0)")
+    text = text.replace("        self.name", "        self.x, self.trainable = None, False\n        self.name")
+    row = written(tmp_path, layers=text)["Relu"]
+    assert row.verdict == "right, with remarks" and mistakes(row) == ["trainable"]
+
+
+def test_a_central_difference_is_a_remark(layer):
+    value = "x / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x ** 3)))"
+    backward = f"f = lambda x: {value}\n        return grad_output * (f(self.x + 1e-6) - f(self.x - 1e-6)) / 2e-6"
+    row = layer("Gelu", f"self.x = x = input; return {value}", backward)
+    assert row.verdict == "right, with remarks" and "backward is a central difference" in said(row)
+
+
+def test_rounded_constants_hide_no_branch_far_out(layer):
+    inner = "u = np.sqrt(2 / np.pi) * (x + 0.044715 * x ** 3)"
+    forward = f"self.x = x = input; {inner}; return x / 2 * (1 + np.tanh(u))"
+    slope = f"x = self.x; {inner}; t = np.tanh(u)\n        "
+    slope += "d = 0.5 * (1 + t) + (0.398942 * x + 0.0535161 * x ** 3) * (1 - t * t)"
+    assert layer("Gelu", forward, slope + "\n        return d * grad_output").verdict == "right, with remarks"
+    row = layer("Gelu", forward, slope + "\n        d[abs(x) > 6] = 0\n        return d * grad_output")
+    assert row.verdict == "WRONG" and "at large inputs, such as 8" in said(row)
+
+
+def test_the_line_that_cuts_off_a_loss_is_named(loss):
+    forward = SOFTMAX + "q = np.clip(self.p, 1e-12, 1)\n        return -(target * np.log(q)).sum() / len(input)"
+    row = loss("SoftmaxCrossEntropyLoss", forward, "return (self.p - target) / len(input)")
+    assert row.verdict == "UNSAFE" and "in forward: q = np.clip" in said(row)
+    row = loss("KLDivLoss", forward, "return self.p - target")  # beside a wrong gradient too
+    assert row.verdict == "WRONG" and "clipped" in mistakes(row) and "in forward: q = np.clip" in said(row)
