@@ -16,13 +16,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT = 120
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from helpers import without_diagnosis  # noqa: E402
+from helpers import Ended, without_diagnosis  # noqa: E402
 
 # Batches of 41 divide the 205 samples of idx_files.small_set, batches of 20 do not.
 CASES = {
@@ -40,22 +39,6 @@ MAY_GO_FURTHER = list(CASES)[:2]  # a schedule fixes the number of epochs
 CHANGES_FILES = ("os.mkdir", "os.rename", "os.link", "os.remove", "os.rmdir", "os.truncate")
 
 
-class Ended(NamedTuple):
-    """A run that has ended."""
-
-    code: int  # negative: by this signal
-    stdout: str
-    stderr: str
-    operations: int  # what it began to do to files below the watched place
-    seconds: float
-
-    @property
-    def sentence(self) -> str:
-        """What is on stderr, which must be a single line of ours."""
-        assert self.stderr.startswith("run_mlp.py: ") and self.stderr.count("\n") == 1, self.stderr
-        return self.stderr
-
-
 class Trainer:
     """Runs run_mlp.py on a data set, into two folders of `place`, as forked processes."""
 
@@ -68,10 +51,9 @@ class Trainer:
         )
 
     def run(self, place: Path, *arguments, **fault) -> Ended:
-        """One run. fault: at, the number of a file operation, and fault, what happens before it to `folder` (see
-        act_of; a kill if it is left out); kill_after, seconds
-        after there is a config.json; most, bytes in a file; memory, bytes; obey, the
-        permissions."""
+        """One run. fault: at, the number of a file operation, and fault, what happens before it to `folder` (act_of;
+        a kill if left out); kill_after, seconds after there is a config.json; most, bytes in a file; memory, bytes;
+        obey, the permissions."""
         return self.together([self.arguments(place, *arguments)], place, **fault)[0]
 
     def resume(self, folder: Path, *arguments, **fault) -> Ended:
@@ -222,17 +204,19 @@ def fork(arguments: list[str], request: dict) -> tuple:
     for _, end in pipes:
         fcntl.fcntl(end, 1031, 1 << 20)  # F_SETPIPE_SZ: all that a run says, unread
     counter = memoryview(mmap.mmap(-1, 8)).cast("q")
-    begun = time.perf_counter()
     pid = os.fork()
     if pid == 0:
         child(arguments, pipes, counter, request)
     for _, end in pipes:
         os.close(end)
-    return pid, [end for end, _ in pipes], counter, begun
+    return pid, [end for end, _ in pipes], counter
 
 
 def serve() -> None:
-    import run_mlp  # noqa: F401  (once, before the forks)
+    import curves  # once, before the forks: the modules, and what the first picture loads
+    import run_mlp  # noqa: F401
+
+    curves.as_bytes(curves.draw([curves.Curve("warm", [[curves.Row("test", 0, 0, 1.0, 0.5, 0.0)]])]))
 
     for line in sys.stdin:
         request = json.loads(line)
@@ -245,14 +229,13 @@ def serve() -> None:
             for pid, *_ in started:
                 os.kill(pid, signal.SIGKILL)
         ended = []
-        for pid, pipes, counter, begun in started:
+        for pid, pipes, counter in started:
             code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-            seconds = time.perf_counter() - begun
             texts = []
             for pipe in pipes:
                 with open(pipe, encoding="utf-8", errors="replace") as file:
                     texts.append(file.read())
-            ended.append((code, *texts, counter[0], seconds))
+            ended.append((code, *texts, counter[0]))
         print(json.dumps(ended), flush=True)
 
 

@@ -21,16 +21,20 @@ from training.settings import run_name
 
 QUIET = ("--quiet", "--no-plot")
 READ_ONLY, OPEN = 0o555, 0o755
-
-
 FLAGS = ("--max-epoch", 3, *CASES["batches that divide"])
 
 
-@pytest.fixture
-def place(trainer, uninterrupted, tmp_path):
-    """A place with a finished run and its picture, whose bytes must be the same afterwards."""
-    place = tmp_path / "place"
+@pytest.fixture(scope="module")
+def finished(trainer, tmp_path_factory):
+    place = tmp_path_factory.mktemp("finished") / "place"
     assert trainer.run(place, "--quiet", *FLAGS).code == 0
+    return place
+
+
+@pytest.fixture
+def place(finished, tmp_path):
+    """A place with a finished run and its picture, whose bytes must be the same afterwards."""
+    place = shutil.copytree(finished, tmp_path / "place")
     before = contents(place)
     yield place
     assert all(path.read_bytes() == content for path, content in before.items()), "a finished run was damaged"
@@ -93,9 +97,9 @@ def test_a_file_that_may_not_grow_loses_nothing_that_was_complete(trainer, unint
 
 
 def test_several_runs_of_one_name_at_once_get_a_folder_and_a_picture_each(trainer, uninterrupted, place):
-    runs = [trainer.arguments(place, "--quiet", *FLAGS) for _ in range(4)]
-    assert [ended.code for ended in trainer.together(runs, place)] == [0] * 4
-    assert len(list((place / "runs").iterdir())) == len(list((place / "plots").glob("*.png"))) == 5
+    runs = [trainer.arguments(place, "--quiet", *FLAGS) for _ in range(3)]
+    assert [ended.code for ended in trainer.together(runs, place)] == [0] * 3
+    assert len(list((place / "runs").iterdir())) == len(list((place / "plots").glob("*.png"))) == 4
     for folder in (place / "runs").iterdir():
         assert_same(folder, uninterrupted("batches that divide"))
 
@@ -252,14 +256,6 @@ def test_divergence_is_found_at_the_next_point_names_layer_and_rate_and_keeps_th
         assert np.array_equal(Network.load(folder / "model.npz").params, same)
 
 
-@pytest.mark.parametrize("std", ["1e30", "1e37"])
-def test_weights_that_are_too_large_from_the_start_are_told_apart_from_a_large_rate(trainer, tmp_path, std):
-    ended = trainer.run(tmp_path, *QUIET, "--init-std", std, "-l", "Euclidean")
-    assert ended.code == 4
-    assert f"init_std is {float(std):g}: try --init he" in ended.sentence
-    assert_sound(only(tmp_path / "runs"))
-
-
 def test_weights_beyond_float32_are_refused_by_name(trainer, tmp_path):
     ended = trainer.run(tmp_path, *QUIET, "--init-std", "1e39")
     assert ended.code == 2
@@ -284,6 +280,7 @@ def test_data_without_information_trains(trainer, tmp_path, kind, loss):
 
 
 def test_more_memory_than_there_is_is_refused_with_a_sentence(trainer, tmp_path):
-    ended = trainer.run(tmp_path, *QUIET, "--hidden", 10**6, memory=1 << 30)
+    data = write_set(tmp_path / "data", small_set(20, 8, (60, 60)))
+    ended = trainer.run(tmp_path, *QUIET, "--hidden", 10**6, "--data-dir", data, memory=2 << 30)
     assert ended.code == 1
     assert "more memory is needed than there is" in ended.sentence
