@@ -1,4 +1,4 @@
-"""Before any test: matplotlib keeps its font list in the project's folder, not in the user's home.
+"""Before any test: matplotlib keeps its font list in the project's folder, and a matrix product takes one thread.
 
 And what the tests of faults share: a small data set, a process that trains on it, uninterrupted runs.
 """
@@ -6,11 +6,13 @@ And what the tests of faults share: a small data set, a process that trains on i
 import sys
 
 import pytest
+from threadpoolctl import threadpool_limits
 
 from curves import load_matplotlib, use_project_cache
 
 use_project_cache()
 load_matplotlib()
+threadpool_limits(1, user_api="blas")  # of this process: the products are small, and the tests run two at once
 
 
 @pytest.fixture(scope="session")
