@@ -410,20 +410,3 @@ def test_loading_refuses_a_file_without_its_header(parts):
     contents, refused = parts
     del contents["architecture"]
     refused("architecture")
-
-
-def test_loading_refuses_damaged_bytes_or_reads_finite_weights(tmp_path):
-    path = tmp_path / "model.npz"
-    make_network(np.random.default_rng(28), [4, 3, 2], "Relu", np.float32).save(path)
-    good = np.frombuffer(path.read_bytes(), np.uint8)
-    rng = np.random.default_rng(29)
-    for _ in range(500):
-        damaged = good.copy()
-        damaged[rng.integers(0, good.size, rng.integers(1, 4))] = rng.integers(0, 256)
-        path.write_bytes(damaged.tobytes()[: rng.integers(good.size // 2, 3 * good.size)])
-        try:
-            model = Network.load(path)
-        except FileError as error:
-            assert str(path) in str(error)
-        else:
-            assert np.isfinite(model.params).all()
