@@ -390,6 +390,13 @@ def test_divergence_exits_4_says_when_and_why_and_keeps_curves_and_finite_weight
     assert_picture(place / "plots" / f"{folder.name}.png")
 
 
+def test_divergence_in_the_last_step_of_an_epoch_that_is_not_evaluated_keeps_finite_weights(train, tmp_path):
+    # One step an epoch: the loss of epoch 1 is that before its update, which overflows.
+    flags = ["-l", "Euclidean", "-lr", "1e39", "-b", 205, "--test-epoch", 5, "--no-plot"]
+    assert train(tmp_path, *flags).code == 4
+    assert_sound(only(tmp_path / "runs"))
+
+
 def test_running_statistics_that_overflow_under_a_finite_loss_exit_4_and_are_named(train, tmp_path):
     # Sigmoid hides the overflow from the loss; one step an epoch, so that infinity does not become nan.
     flags = ["-a", "Sigmoid", "--hidden", 1, "--batch-norm", "--init-std", "1e20", "-b", 205]

@@ -74,10 +74,11 @@ CASES = [
     ),
     ("--max-epoch 1", "in 200 steps the loss went from 2.3 to 2.29", "--max-epoch 10"),
     ("-lr 0.0005 -b 1 --train-images 1000 --max-epoch 6", "no unit or gradient tells", "-lr 0.005"),
+    ("-n 0 -l Euclidean -lr 0.006 --momentum 0.999", "of 0.999 sums up 1,000 steps", "--momentum 0"),
     # these diverge
+    ("-n 0 -l Euclidean -lr 0.02 --momentum 0.999", "^a momentum of 0.999 sums up 1,000 steps", "--momentum 0"),
     ("-l Euclidean -lr 1e6", "learning rate 1e.06 is too high", "-lr 0.01"),
     ("-w 1000", "learning rate · weight decay is 10", "-w 0.0001"),
-    ("-n 0 -l Euclidean -lr 0.006 --momentum 0.999", "of 0.999 sums up 1,000 steps", "--momentum 0"),
     ("-l Euclidean --init-std 1e30", "init_std is 1e.30", "--init he"),
     ("--init-std 10 -a Gelu -n 3", "init_std is 10", "--init he"),
     ("-l Hinge --margin 1e38", "the margin 1e.38 is too large", "--margin 5"),

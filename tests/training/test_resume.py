@@ -239,6 +239,8 @@ def test_a_dry_run_that_was_stopped_is_not_resumed_with_the_whole_data(trainer, 
 def test_a_finished_run_without_a_checkpoint_is_not_trained_again(trainer, run_of, epochs):
     folder, _ = run_of("--max-epoch", epochs)
     (folder / "checkpoint.npz").unlink()
+    if epochs == 2:
+        (folder / "model.npz").unlink()
     before = contents(folder)
     ended = trainer.resume(folder, *QUIET)
     assert ended.code == 3 and "has no checkpoint.npz" in ended.sentence
