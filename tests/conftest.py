@@ -3,7 +3,9 @@
 And what the tests of faults share: a small data set, a process that trains on it, uninterrupted runs.
 """
 
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from threadpoolctl import threadpool_limits
@@ -20,6 +22,23 @@ def small_data(tmp_path_factory):
     from idx_files import small_set, write_set
 
     return write_set(tmp_path_factory.mktemp("data") / "kleine dätä", small_set())
+
+
+@pytest.fixture(scope="session")
+def where(small_data):
+    return lambda place: ["--data-dir", small_data, "--run-dir", place / "runs", "--plot-dir", place / "plots"]
+
+
+@pytest.fixture(scope="session")
+def start(where):
+    """Starts `python run_mlp.py` on the small set, into two folders of `place`."""
+    script = Path(__file__).resolve().parent.parent / "run_mlp.py"
+
+    def begin(place, *arguments, **how):
+        how = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "encoding": "utf-8"} | how
+        return subprocess.Popen([sys.executable, *map(str, [script, *where(place), *arguments])], **how)
+
+    return begin
 
 
 @pytest.fixture(scope="session")

@@ -121,21 +121,6 @@ def test_repr_shows_the_architecture_and_the_number_of_parameters():
 # --- backward and update ---
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_backward_gives_the_gradients_of_the_layers_called_by_hand(activation):
-    rng = np.random.default_rng(14)
-    model = make_network(rng, [6, 5, 4, 3], activation)
-    model.forward(rng.normal(size=(7, 6)))
-    upstream = rng.normal(size=(7, 3))
-    model.backward(upstream)
-    grads = model.grads.copy()
-    model.grads[:] = np.nan
-    for layer in reversed(model.layers):
-        upstream = layer.backward(upstream)
-    np.testing.assert_array_equal(grads, model.grads)
-    assert upstream.shape == (7, 6)
-
-
 def test_backward_does_not_compute_the_gradient_of_the_data():
     class Watched(np.ndarray):
         """Notes every matrix product with a transpose of it, as W.T in grad_output @ W.T."""
@@ -154,25 +139,6 @@ def test_backward_does_not_compute_the_gradient_of_the_data():
     assert Watched.products == 1  # of forward
     first.backward(np.ones((8, 5)))
     assert Watched.products == 2
-
-
-def test_layers_that_update_themselves_make_the_network_s_own_steps():
-    model, plain = (make_network(np.random.default_rng(17), [5, 4, 3], "Gelu") for _ in range(2))
-    for step in range(5):
-        gradients(model, np.random.default_rng(step))
-        model.update(CONFIG)
-
-        rng = np.random.default_rng(step)
-        values = rng.normal(size=(8, 5))
-        for layer in plain.layers:
-            values = layer.forward(values)
-        grad = rng.normal(size=values.shape)
-        for layer in reversed(plain.layers):
-            grad = layer.backward(grad)
-        for layer in plain.layers:
-            if layer.trainable:
-                layer.update(CONFIG)
-    np.testing.assert_array_equal(plain.params, model.params)
 
 
 def test_a_frozen_layer_keeps_its_weights():

@@ -1,4 +1,4 @@
-"""Where output goes when it is no terminal and no pipe: a notebook's kernel, a closed stream, a StringIO."""
+"""Where output goes when it is no terminal and no pipe: a notebook's kernel, a closed stream."""
 
 import os
 import re
@@ -77,18 +77,3 @@ def test_with_closed_streams_a_command_ends_as_ever(tmp_path, command):
     done = subprocess.run(words, cwd=ROOT, capture_output=True)
     assert (done.returncode, done.stderr) == (0, b"")
     assert "--run-dir" not in command or list((tmp_path / "runs").glob("*/model.npz"))
-
-
-def test_output_may_go_to_a_string(tmp_path):
-    script = (
-        "import contextlib, io, sys\n"
-        "from run_mlp import main\n"
-        "from training.command import run_command\n"
-        "out, err = io.StringIO(), io.StringIO()\n"
-        "with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), contextlib.suppress(SystemExit):\n"
-        "    run_command(main)\n"
-        "print(out.getvalue().count('Training iter'), err.getvalue())\n"
-    )
-    flags = ["--dry-run", "--no-plot", "--run-dir", str(tmp_path)]
-    done = subprocess.run([sys.executable, "-c", script, *flags], cwd=ROOT, capture_output=True, text=True)
-    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "2", "")

@@ -3,13 +3,11 @@
 import shlex
 import shutil
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
 import pytest
-from fault_injection import CASES, ROOT, TIMEOUT, leave_free, small_disk
+from fault_injection import CASES, TIMEOUT, leave_free, small_disk
 from idx_files import small_set, write_set
 from invariants import assert_same, assert_sound, contents, only
 
@@ -187,14 +185,8 @@ def test_a_picture_that_does_not_fit_loses_no_number_of_the_run(trainer, tmp_pat
     assert [path.suffix for path in (tmp_path / "plots").iterdir()] == [".png"]
 
 
-def test_a_reader_that_goes_away_ends_the_run_with_a_sentence_and_keeps_it(small_data, tmp_path):
-    where = ["--data-dir", small_data, "--run-dir", tmp_path / "runs", "--no-plot", "--max-epoch", "1000000"]
-    process = subprocess.Popen(
-        [sys.executable, str(ROOT / "run_mlp.py"), *map(str, where)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def test_a_reader_that_goes_away_ends_the_run_with_a_sentence_and_keeps_it(start, tmp_path):
+    process = start(tmp_path, "--no-plot", "--max-epoch", 1_000_000)
     process.stdout.readline()
     process.stdout.close()
     assert process.wait(TIMEOUT) == 1
@@ -207,9 +199,8 @@ def test_a_reader_that_goes_away_ends_the_run_with_a_sentence_and_keeps_it(small
 # ---- one folder, one process
 
 
-def test_a_run_that_is_being_trained_is_not_resumed_beside_it_but_after_it(trainer, small_data, tmp_path):
-    where = ["--data-dir", small_data, "--run-dir", tmp_path / "runs", *QUIET, "--max-epoch", "1000000"]
-    with subprocess.Popen([sys.executable, str(ROOT / "run_mlp.py"), *map(str, where)]) as process:
+def test_a_run_that_is_being_trained_is_not_resumed_beside_it_but_after_it(trainer, start, tmp_path):
+    with start(tmp_path, *QUIET, "--max-epoch", 1_000_000) as process:
         try:
             while not list((tmp_path / "runs").glob("*/checkpoint.npz")):
                 assert process.poll() is None
