@@ -111,18 +111,14 @@ def obey_permissions() -> None:
 
 
 def at_operation(place: str, number: int | None, act, counter) -> None:
-    """Count what this process is about to do to files below `place`, and act before the operation of this number.
-
-    A folder is not replaced just before a file in it is opened: the program looks whether the folder is still its own,
-    and opens a file in it right afterwards; nothing can be done about what happens between the two.
-    """
+    """Count what this process is about to do to files below `place`, and act before the operation of this number."""
     inner, acting = os.fsync, []
 
-    def step(opens: bool = False) -> None:
+    def step() -> None:
         if acting:  # what the act itself does
             return
         counter[0] += 1
-        if number is not None and counter[0] >= number and not (opens and act.__name__ == "replace"):
+        if number is not None and counter[0] >= number:
             acting.append(True)
             act()
 
@@ -131,7 +127,7 @@ def at_operation(place: str, number: int | None, act, counter) -> None:
         if event == "open" and isinstance(arguments[0], str):
             writes = bool(arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
         if writes and str(arguments[0]).startswith(place):
-            step(event == "open")
+            step()
 
     def fsync(descriptor: int) -> None:
         step()
@@ -141,27 +137,14 @@ def at_operation(place: str, number: int | None, act, counter) -> None:
     os.fsync = fsync
 
 
-def act_of(fault: str, folder: str, other: str):
+def act_of(fault: str, folder: str):
     """What happens in the midst of a run: to the process itself, or to its folder."""
-
-    def kill() -> None:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    def delete() -> None:
-        shutil.rmtree(folder, ignore_errors=True)
-
-    def replace() -> None:
-        delete()
-        shutil.copytree(other, folder)
-
-    def protect() -> None:
-        if os.path.isdir(folder):
-            os.chmod(folder, 0o555)
-
-    def fill() -> None:
-        leave_free(Path(folder), 0)
-
-    return {"kill": kill, "delete": delete, "replace": replace, "protect": protect, "fill": fill}[fault]
+    return {
+        "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
+        "delete": lambda: shutil.rmtree(folder, ignore_errors=True),
+        "protect": lambda: os.path.isdir(folder) and os.chmod(folder, 0o555),
+        "fill": lambda: leave_free(Path(folder), 0),
+    }[fault]
 
 
 def child(arguments: list[str], pipes: list, counter, request: dict) -> None:
@@ -177,7 +160,7 @@ def child(arguments: list[str], pipes: list, counter, request: dict) -> None:
     signal.alarm(TIMEOUT // 2)  # a run that never ends is a failure too
     if request.get("obey"):
         obey_permissions()
-    act = act_of(request.get("fault", "kill"), request.get("folder"), request.get("other"))
+    act = act_of(request.get("fault", "kill"), request.get("folder"))
     at_operation(request["place"], request.get("at"), act, counter)
     if request.get("most") is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (request["most"],) * 2)  # SIGXFSZ: Python ignores it
