@@ -3,6 +3,7 @@
 And what the tests of faults share: a small data set, a process that trains on it, uninterrupted runs.
 """
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -36,6 +37,8 @@ def start(where):
 
     def begin(place, *arguments, **how):
         how = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "encoding": "utf-8"} | how
+        if sys.platform != "win32":  # whoever runs the tests may ignore Ctrl-C
+            how["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
         return subprocess.Popen([sys.executable, *map(str, [script, *where(place), *arguments])], **how)
 
     return begin
