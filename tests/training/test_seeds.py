@@ -1,5 +1,6 @@
 """run_mlp.py --seeds: each run is what it would be alone; what one does, and Ctrl-C, leaves the others whole."""
 
+import contextlib
 import os
 import re
 import shlex
@@ -99,8 +100,9 @@ def test_ctrl_c_exits_130_and_the_runs_can_be_resumed_by_the_commands_it_names(s
             time.sleep(0.01)
         (os.kill if whom == "the command alone" else os.killpg)(process.pid, signal.SIGINT)
         code, _, errors = end(process)
-    finally:
-        process.kill()
+    finally:  # no worker survives a failure
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
     assert code == 130
     assert errors.startswith("run_mlp.py: interrupted; resume the runs that have begun with: ")
     assert errors.count("\n") == 1, errors
