@@ -1,16 +1,21 @@
-"""Before any test: matplotlib keeps its font list in the project's folder, not in the user's home.
+"""Before any test: matplotlib keeps its font list in the project's folder, and a matrix product takes one thread.
 
 And what the tests of faults share: a small data set, a process that trains on it, uninterrupted runs.
 """
 
+import signal
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from threadpoolctl import threadpool_limits
 
 from curves import load_matplotlib, use_project_cache
 
 use_project_cache()
 load_matplotlib()
+threadpool_limits(1, user_api="blas")  # of this process: the products are small, and the tests run two at once
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +23,25 @@ def small_data(tmp_path_factory):
     from idx_files import small_set, write_set
 
     return write_set(tmp_path_factory.mktemp("data") / "kleine dätä", small_set())
+
+
+@pytest.fixture(scope="session")
+def where(small_data):
+    return lambda place: ["--data-dir", small_data, "--run-dir", place / "runs", "--plot-dir", place / "plots"]
+
+
+@pytest.fixture(scope="session")
+def start(where):
+    """Starts `python run_mlp.py` on the small set, into two folders of `place`."""
+    script = Path(__file__).resolve().parent.parent / "run_mlp.py"
+
+    def begin(place, *arguments, **how):
+        how = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "encoding": "utf-8"} | how
+        if sys.platform != "win32":  # whoever runs the tests may ignore Ctrl-C
+            how["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+        return subprocess.Popen([sys.executable, *map(str, [script, *where(place), *arguments])], **how)
+
+    return begin
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,49 @@
 """What several tests share."""
 
+import contextlib
+import io
 import re
+import sys
+import warnings
+from typing import NamedTuple
 
 import numpy as np
 
 import layers
 from network import Network
+from training.command import run_command
+
+
+class Ended(NamedTuple):
+    """A command that has ended, in a process of its own or in this one."""
+
+    code: int  # negative: by this signal
+    stdout: str
+    stderr: str
+    operations: int = 0  # of a Trainer: what it began to do to files below the watched place
+
+    @property
+    def sentence(self) -> str:
+        """What is on stderr, which must be a single line of ours."""
+        assert re.fullmatch(r"\w+\.py: [^\n]+\n", self.stderr), self.stderr
+        return self.stderr
+
+
+def run_here(main, *arguments) -> Ended:
+    """Run a command in this process, to its exit; a warning, which a user would see, is an error."""
+    kept, sys.argv = sys.argv, [f"{main.__module__}.py", *map(str, arguments)]
+    out, err = io.StringIO(), io.StringIO()
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), warnings.catch_warnings():
+            warnings.simplefilter("error")
+            warnings.simplefilter("ignore", DeprecationWarning)
+            warnings.simplefilter("ignore", PendingDeprecationWarning)
+            run_command(main)
+    except SystemExit as end:
+        return Ended(end.code, out.getvalue(), without_diagnosis(err.getvalue()))
+    finally:
+        sys.argv = kept
+
 
 ACTIVATIONS = ("Relu", "Sigmoid", "Gelu")
 

@@ -97,11 +97,11 @@ COMMANDS = sorted(path.name for path in FOLDER.glob("*.py") if "run_command(main
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_says_what_it_measures_and_refuses_what_it_does_not_know(command):
     def run(flag):
-        return subprocess.run(
-            [sys.executable, Path("benchmarks") / command, flag], cwd=ROOT, capture_output=True, text=True
-        )
+        words = [sys.executable, Path("benchmarks") / command, flag]
+        return subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
 
-    assert run("--help").returncode == 0 and len(run("--help").stdout) > 150
+    told = run("--help")
+    assert told.returncode == 0 and len(told.stdout) > 150
     wrong = run("--fast")
     assert wrong.returncode == 2
     assert len(wrong.stderr.splitlines()) == 1 and command.removesuffix(".py") in wrong.stderr

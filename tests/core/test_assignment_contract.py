@@ -17,7 +17,7 @@ CONFIG = {"learning_rate": 0.1, "weight_decay": 0.001, "momentum": 0.9}
 
 class TheirLinear:
     def __init__(self, name, in_num, out_num, init_std):
-        self.name, self.trainable = name, True
+        self.trainable = True  # and no name
         self.W, self.b = np.random.randn(in_num, out_num) * init_std, np.zeros(out_num)
         self.diff_W, self.diff_b = np.zeros_like(self.W), np.zeros_like(self.b)
 
@@ -40,7 +40,7 @@ class TheirLinear:
 
 class TheirRelu:
     def __init__(self, name):
-        self.name, self.trainable = name, False
+        self.trainable = False  # and no name
 
     def forward(self, input):
         self._saved = input
@@ -138,8 +138,13 @@ def expected():
     return [parts[0].W.copy(), parts[2].b.copy()], evaluate(model, loss.EuclideanLoss("loss"), inputs, labels, 20)
 
 
-def test_somebodys_layers_and_loss_train_in_our_network_and_loop(expected):
-    model, parts = filled(Network(), TheirLinear, TheirRelu)
+@pytest.mark.parametrize(
+    ("first", "last"), [(TheirLinear, TheirLinear), (TheirLinear, our_linear), (our_linear, TheirLinear)]
+)
+def test_somebodys_layers_and_loss_train_in_our_network_and_loop_beside_ours(expected, first, last):
+    kinds = iter((first, last))
+    model, parts = filled(Network(), lambda *arguments: next(kinds)(*arguments), TheirRelu)
+    assert "TheirLinear" in repr(model)
     inputs, labels = data()
     for epoch in range(3):
         train_net(model, TheirEuclideanLoss("loss"), CONFIG, inputs, labels, 20, 1, np.random.default_rng(epoch))

@@ -50,20 +50,18 @@ def gelu(x: float) -> tuple[float, float]:
     return x * s, s + x * 2 * du * s * (1 - s)
 
 
-@pytest.mark.parametrize("x", POINTS)
-def test_sigmoid_at_ordinary_points(x):
-    expected = sigmoid(x), sigmoid(x) * sigmoid(-x)
-    np.testing.assert_allclose(value_and_slope(Sigmoid("act"), x), expected, rtol=1e-12)
+REFERENCE = {
+    "Relu": lambda x: (x, 1.0) if x > 0 else (0.0, 0.0),
+    "Sigmoid": lambda x: (sigmoid(x), sigmoid(x) * sigmoid(-x)),
+    "Gelu": gelu,
+}
 
 
 @pytest.mark.parametrize("x", POINTS)
-def test_gelu_at_ordinary_points(x):
-    np.testing.assert_allclose(value_and_slope(Gelu("act"), x), gelu(x), rtol=1e-9, atol=1e-14)
-
-
-@pytest.mark.parametrize("x", POINTS)
-def test_relu_at_ordinary_points_and_at_its_kink(x):
-    assert value_and_slope(Relu("act"), x) == ((x, 1.0) if x > 0 else (0.0, 0.0))
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_activations_at_ordinary_points_and_at_the_kink_of_relu(activation, x):
+    found = value_and_slope(getattr(layers, activation)("act"), x)
+    np.testing.assert_allclose(found, REFERENCE[activation](x), rtol=1e-9, atol=1e-14)
 
 
 def test_gelu_of_1_is_the_published_value_of_the_tanh_form():

@@ -23,6 +23,8 @@ from run_mlp import build
 from training.settings import DEFAULTS
 from utils import FileError, UsageError
 
+no_pictures = pytest.mark.usefixtures("nothing_drawn")
+
 
 @pytest.fixture
 def command(small_run, tmp_path, monkeypatch, capsys):
@@ -39,6 +41,11 @@ def command(small_run, tmp_path, monkeypatch, capsys):
 @pytest.fixture
 def copy_of_run(small_run, tmp_path):
     return shutil.copytree(small_run, tmp_path / "a $copy")
+
+
+@pytest.fixture
+def nothing_drawn(monkeypatch):
+    monkeypatch.setattr(predict, "save_figure", lambda run, what, draw, *contents: f"{what}.png")
 
 
 def save_run(folder, side: int = 28, **settings):
@@ -76,6 +83,7 @@ def test_each_picture_gets_its_three_likeliest_labels_and_one_figure_shows_all(c
     assert Image.open(figure).width > 500
 
 
+@no_pictures
 def test_what_cannot_be_read_is_named_and_the_others_go_on(command, tmp_path):
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
     Image.new("L", (60, 60), 200).save(tmp_path / "empty.png")
@@ -91,6 +99,7 @@ def test_what_cannot_be_read_is_named_and_the_others_go_on(command, tmp_path):
     assert "broken.png cannot be read" in lines[0] and "shows nothing" in lines[1] and "does not exist" in lines[3]
 
 
+@no_pictures
 def test_a_folder_and_wildcards_stand_for_the_pictures_in_them(command, tmp_path):
     folder = tmp_path / "photos"
     folder.mkdir()
@@ -124,6 +133,7 @@ def test_names_that_are_no_text_or_chinese_and_more_pictures_than_the_figure_hol
     assert "figure shows" not in command(folder / "一.png", folder / "a.png")[1].out
 
 
+@no_pictures
 def test_as_is_gives_the_network_the_pixels(command, tmp_path, small_run):
     pixels = np.random.default_rng(0).integers(0, 256, (28, 28), np.uint8)
     Image.fromarray(pixels).save(tmp_path / "a.png")
@@ -136,6 +146,7 @@ def test_as_is_gives_the_network_the_pixels(command, tmp_path, small_run):
     assert code == 3 and "has 300 x 300 pixels, --as-is needs 28 x 28" in out.err
 
 
+@no_pictures
 @pytest.mark.parametrize("loss", ["HingeLoss", "EuclideanLoss"])
 def test_scores_are_not_called_probabilities(command, tmp_path, loss):
     folder = save_run(tmp_path / "runs" / "other", loss=loss)
@@ -144,6 +155,7 @@ def test_scores_are_not_called_probabilities(command, tmp_path, loss):
     assert f"other: scores, no probabilities: {loss} trains none" in out.out and "%" not in out.out
 
 
+@no_pictures
 def test_labels_are_those_of_the_network_or_else_count_from_0(command, copy_of_run, tmp_path):
     drawn(1).save(tmp_path / "a.png")
     network = Network.load(copy_of_run / "model.npz")
@@ -153,6 +165,7 @@ def test_labels_are_those_of_the_network_or_else_count_from_0(command, copy_of_r
         assert f"a.png: {shown} (" in command(tmp_path / "a.png", model=copy_of_run)[1].out
 
 
+@no_pictures
 def test_the_newest_run_is_taken_if_none_is_given(command, tmp_path):
     drawn(1).save(tmp_path / "a.png")
     with pytest.raises(FileError, match="holds no run"):
@@ -164,6 +177,7 @@ def test_the_newest_run_is_taken_if_none_is_given(command, tmp_path):
     assert command(tmp_path / "a.png", model=None)[1].out.startswith("new: probabilities")
 
 
+@no_pictures
 def test_networks_on_images_of_another_size_get_theirs(command, tmp_path):
     drawn(3).save(tmp_path / "a.png")
     folder = save_run(tmp_path / "runs" / "small", side=12, hidden=[7, 5], activation="Gelu")

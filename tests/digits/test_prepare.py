@@ -110,7 +110,7 @@ def accuracy_changed(run, data, changes: list, count: int = COUNT) -> float:
 @pytest.mark.parametrize("way", WAYS)
 def test_changed_test_images_are_recognised_as_well_as_the_plain_ones(run, data, way):
     # The others are part of it, or photographs, which take time: one of 50 more may be wrong.
-    count, worse = (COUNT, 0.015) if way == "larger, shifted, inverted, framed" else (50, 0.02)
+    count, worse = (400, 0.015) if way == "larger, shifted, inverted, framed" else (50, 0.02)
     plain = accuracy(run, data.test_images[:count], data.test_labels[:count])
     assert plain > 0.93
     assert accuracy_changed(run, data, WAYS[way], count) >= plain - worse - 1e-9

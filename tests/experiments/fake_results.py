@@ -45,29 +45,26 @@ def fake_run(
     batch, train = settings["batch_size"], final if train is None else train
     if settings["train_images"] != "all":
         samples = settings["train_images"]
-    per_epoch, rng, rows = math.ceil(samples / batch), np.random.default_rng(seed), []
-    loss = (float(loss[0]), float(loss[1]))
+    per_epoch, rng = math.ceil(samples / batch), np.random.default_rng(seed)
 
-    def between(before: float, after: float, epoch: float) -> float:
-        return after + (before - after) * math.exp(-epoch / tau)
+    def between(before: float, after: float, epoch: np.ndarray) -> np.ndarray:
+        return after + (before - after) * np.exp(-epoch / tau)
 
-    def test_row(epoch: int) -> Row:
-        rising = 1 + (rise - 1) * min(max(epoch - epochs / 2, 0) / max(epochs / 2 - 5, 1), 1)
-        accuracy = between(start, final, epoch) + test_noise * rng.standard_normal()
-        return Row("test", epoch, epoch * per_epoch, between(*loss, epoch) * rising, accuracy, NAN)
-
-    rows.append(test_row(0))
-    for epoch in range(1, epochs + 1):
-        for within in sorted({*range(50, per_epoch + 1, 50), per_epoch}):
-            iteration = (epoch - 1) * per_epoch + within
-            accuracy = between(start, train, iteration / per_epoch) + noise * rng.standard_normal()
-            rows.append(Row("train", epoch, iteration, between(*loss, iteration / per_epoch), accuracy, NAN))
-            if epoch == diverged_in:
-                rows[-1] = rows[-1]._replace(loss=NAN)
-                break
-        if epoch == diverged_in:
-            break
-        rows.append(test_row(epoch))
+    last = epochs if diverged_in is None else diverged_in - 1
+    epoch = np.arange(last + 1)
+    rising = 1 + (rise - 1) * np.clip((epoch - epochs / 2) / max(epochs / 2 - 5, 1), 0, 1)
+    accuracy = between(start, final, epoch) + test_noise * rng.standard_normal(last + 1)
+    columns = epoch, epoch * per_epoch, between(*loss, epoch) * rising, accuracy
+    rows = [Row("test", *values, NAN) for values in zip(*(column.tolist() for column in columns))]
+    ends = sorted({*range(50, per_epoch + 1, 50), per_epoch})
+    epoch = np.repeat(epoch[1:], len(ends))
+    iteration = (epoch - 1) * per_epoch + np.tile(ends, last)
+    passed = iteration / per_epoch
+    accuracy = between(start, train, passed) + noise * rng.standard_normal(len(epoch))
+    columns = epoch, iteration, between(*loss, passed), accuracy
+    rows += [Row("train", *values, NAN) for values in zip(*(column.tolist() for column in columns))]
+    if diverged_in is not None:
+        rows.append(Row("train", diverged_in, last * per_epoch + ends[0], NAN, start, NAN))
     if settings["validation"]:
         rows += [row._replace(split="valid") for row in rows if row.split == "test"]
     layers = len(settings["hidden"])

@@ -11,16 +11,8 @@ from experiments.figure_list import AT_BATCH_10, EXTRA_RUNS, FIGURES, PAIR_RUNS,
 from experiments.questions import QUESTIONS
 from experiments.statistics import RunTable
 
-MADE_WITH = {
-    "data": "this data",
-    "python": "3",
-    "numpy": "2",
-    "machine": "a machine",
-    "seconds": 3600.0,
-    "ended": 3600,
-    "images": 60_000,
-    "class_share": 0.1,
-}
+MADE_WITH = {"data": "this data", "python": "3", "numpy": "2", "machine": "a machine", "seconds": 3600.0, "ended": 3600}
+MADE_WITH |= {"images": 60_000, "class_share": 0.1}
 
 
 def finished(name: str, **shape):

@@ -16,13 +16,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT = 120
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from helpers import without_diagnosis  # noqa: E402
+from helpers import Ended, without_diagnosis  # noqa: E402
 
 # Batches of 41 divide the 205 samples of idx_files.small_set, batches of 20 do not.
 CASES = {
@@ -40,22 +39,6 @@ MAY_GO_FURTHER = list(CASES)[:2]  # a schedule fixes the number of epochs
 CHANGES_FILES = ("os.mkdir", "os.rename", "os.link", "os.remove", "os.rmdir", "os.truncate")
 
 
-class Ended(NamedTuple):
-    """A run that has ended."""
-
-    code: int  # negative: by this signal
-    stdout: str
-    stderr: str
-    operations: int  # what it began to do to files below the watched place
-    seconds: float
-
-    @property
-    def sentence(self) -> str:
-        """What is on stderr, which must be a single line of ours."""
-        assert self.stderr.startswith("run_mlp.py: ") and self.stderr.count("\n") == 1, self.stderr
-        return self.stderr
-
-
 class Trainer:
     """Runs run_mlp.py on a data set, into two folders of `place`, as forked processes."""
 
@@ -68,10 +51,9 @@ class Trainer:
         )
 
     def run(self, place: Path, *arguments, **fault) -> Ended:
-        """One run. fault: at, the number of a file operation, and fault, what happens before it to `folder` (see
-        act_of; a kill if it is left out); kill_after, seconds
-        after there is a config.json; most, bytes in a file; memory, bytes; obey, the
-        permissions."""
+        """One run. fault: at, the number of a file operation, and fault, what happens before it to `folder` (act_of;
+        a kill if left out); kill_after, seconds after there is a config.json; most, bytes in a file; memory, bytes;
+        obey, the permissions."""
         return self.together([self.arguments(place, *arguments)], place, **fault)[0]
 
     def resume(self, folder: Path, *arguments, **fault) -> Ended:
@@ -129,18 +111,14 @@ def obey_permissions() -> None:
 
 
 def at_operation(place: str, number: int | None, act, counter) -> None:
-    """Count what this process is about to do to files below `place`, and act before the operation of this number.
-
-    A folder is not replaced just before a file in it is opened: the program looks whether the folder is still its own,
-    and opens a file in it right afterwards; nothing can be done about what happens between the two.
-    """
+    """Count what this process is about to do to files below `place`, and act before the operation of this number."""
     inner, acting = os.fsync, []
 
-    def step(opens: bool = False) -> None:
+    def step() -> None:
         if acting:  # what the act itself does
             return
         counter[0] += 1
-        if number is not None and counter[0] >= number and not (opens and act.__name__ == "replace"):
+        if number is not None and counter[0] >= number:
             acting.append(True)
             act()
 
@@ -149,7 +127,7 @@ def at_operation(place: str, number: int | None, act, counter) -> None:
         if event == "open" and isinstance(arguments[0], str):
             writes = bool(arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
         if writes and str(arguments[0]).startswith(place):
-            step(event == "open")
+            step()
 
     def fsync(descriptor: int) -> None:
         step()
@@ -159,27 +137,14 @@ def at_operation(place: str, number: int | None, act, counter) -> None:
     os.fsync = fsync
 
 
-def act_of(fault: str, folder: str, other: str):
+def act_of(fault: str, folder: str):
     """What happens in the midst of a run: to the process itself, or to its folder."""
-
-    def kill() -> None:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    def delete() -> None:
-        shutil.rmtree(folder, ignore_errors=True)
-
-    def replace() -> None:
-        delete()
-        shutil.copytree(other, folder)
-
-    def protect() -> None:
-        if os.path.isdir(folder):
-            os.chmod(folder, 0o555)
-
-    def fill() -> None:
-        leave_free(Path(folder), 0)
-
-    return {"kill": kill, "delete": delete, "replace": replace, "protect": protect, "fill": fill}[fault]
+    return {
+        "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
+        "delete": lambda: shutil.rmtree(folder, ignore_errors=True),
+        "protect": lambda: os.path.isdir(folder) and os.chmod(folder, 0o555),
+        "fill": lambda: leave_free(Path(folder), 0),
+    }[fault]
 
 
 def child(arguments: list[str], pipes: list, counter, request: dict) -> None:
@@ -195,7 +160,7 @@ def child(arguments: list[str], pipes: list, counter, request: dict) -> None:
     signal.alarm(TIMEOUT // 2)  # a run that never ends is a failure too
     if request.get("obey"):
         obey_permissions()
-    act = act_of(request.get("fault", "kill"), request.get("folder"), request.get("other"))
+    act = act_of(request.get("fault", "kill"), request.get("folder"))
     at_operation(request["place"], request.get("at"), act, counter)
     if request.get("most") is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (request["most"],) * 2)  # SIGXFSZ: Python ignores it
@@ -222,17 +187,19 @@ def fork(arguments: list[str], request: dict) -> tuple:
     for _, end in pipes:
         fcntl.fcntl(end, 1031, 1 << 20)  # F_SETPIPE_SZ: all that a run says, unread
     counter = memoryview(mmap.mmap(-1, 8)).cast("q")
-    begun = time.perf_counter()
     pid = os.fork()
     if pid == 0:
         child(arguments, pipes, counter, request)
     for _, end in pipes:
         os.close(end)
-    return pid, [end for end, _ in pipes], counter, begun
+    return pid, [end for end, _ in pipes], counter
 
 
 def serve() -> None:
-    import run_mlp  # noqa: F401  (once, before the forks)
+    import curves  # once, before the forks: the modules, and what the first picture loads
+    import run_mlp  # noqa: F401
+
+    curves.as_bytes(curves.draw([curves.Curve("warm", [[curves.Row("test", 0, 0, 1.0, 0.5, 0.0)]])]))
 
     for line in sys.stdin:
         request = json.loads(line)
@@ -245,14 +212,13 @@ def serve() -> None:
             for pid, *_ in started:
                 os.kill(pid, signal.SIGKILL)
         ended = []
-        for pid, pipes, counter, begun in started:
+        for pid, pipes, counter in started:
             code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-            seconds = time.perf_counter() - begun
             texts = []
             for pipe in pipes:
                 with open(pipe, encoding="utf-8", errors="replace") as file:
                     texts.append(file.read())
-            ended.append((code, *texts, counter[0], seconds))
+            ended.append((code, *texts, counter[0]))
         print(json.dumps(ended), flush=True)
 
 

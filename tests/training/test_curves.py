@@ -8,20 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from curves import (
-    COLOURS,
-    LOG_IN_ERROR,
-    Curve,
-    _stretch,
-    _unstretch,
-    config_of,
-    draw,
-    final,
-    looks,
-    of_runs,
-    points,
-    steps_of,
-)
+import curves
+from curves import COLOURS, LOG_IN_ERROR, Curve, config_of, draw, final, looks, of_runs, points, steps_of
 from training.metrics import Row
 from training.pictures import draw_gradients, save
 from training.probe import ProbeRow
@@ -106,9 +94,9 @@ def test_no_two_of_many_curves_look_alike():
 
 def test_the_accuracy_axis_tells_97_from_98_and_comes_back():
     percent = np.linspace(0, 100, 101)
-    assert _unstretch(_stretch(percent)) == pytest.approx(percent)
-    assert np.all(np.diff(_stretch(percent)) > 0)
-    assert _stretch(98) - _stretch(97) > 10 * (_stretch(51) - _stretch(50))
+    assert curves._unstretch(curves._stretch(percent)) == pytest.approx(percent)
+    assert np.all(np.diff(curves._stretch(percent)) > 0)
+    assert curves._stretch(98) - curves._stretch(97) > 10 * (curves._stretch(51) - curves._stretch(50))
 
 
 def test_drawing_leaves_the_backend_alone():
@@ -168,16 +156,16 @@ def test_runs_that_differ_in_their_seed_alone_are_one_curve_and_others_are_not(t
         write_run(tmp_path / "other_data_seed2", {"seed": 2}, 0.5, data_sha256={"training images": "b2"}),
         write_run(tmp_path / "m_seed1_x-2", {"seed": 1}, 0.6),
     ]
-    curves, code = of_runs(made)
+    pooled, code = of_runs(made)
     assert code == 0
-    assert {curve.name: len(curve.runs) for curve in curves} == {
+    assert {curve.name: len(curve.runs) for curve in pooled} == {
         "m_x, 2 seeds": 2,
         "faster_seed1": 1,
         "other_data_seed2": 1,
         "m_seed1_x-2": 1,
     }
-    assert final(curves[0], "test", "accuracy") == "final 53.0 (43.0 – 63.0) %"
-    assert draw(curves[:1]).get_suptitle().endswith("batch 10, 2 seeds: 53.0 (43.0 – 63.0) % on the test set")
+    assert final(pooled[0], "test", "accuracy") == "final 53.0 (43.0 – 63.0) %"
+    assert draw(pooled[:1]).get_suptitle().endswith("batch 10, 2 seeds: 53.0 (43.0 – 63.0) % on the test set")
 
 
 def test_runs_without_a_config_json_are_not_pooled(tmp_path):

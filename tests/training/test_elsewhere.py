@@ -6,9 +6,11 @@ import sys
 
 import pytest
 from fault_injection import ROOT, TIMEOUT
-from helpers import without_diagnosis
+from helpers import run_here, without_diagnosis
 from idx_files import small_set, write_set
 from invariants import assert_complete_picture, assert_same, assert_sound, only
+
+import run_mlp
 
 FLAGS = ["--quiet", "--momentum", 0.5]
 
@@ -37,25 +39,31 @@ def command(tmp_path):
 
 def test_spaces_and_letters_of_any_script_in_every_path(command, data, tmp_path):
     runs, plots = tmp_path / "läufe a b", tmp_path / "bilder ☂"
-    output = command(*FLAGS, "--max-epoch", 1, "--data-dir", data, "--run-dir", runs, "--plot-dir", plots)
+    command(*FLAGS, "--no-plot", "--max-epoch", 1, "--data-dir", data, "--run-dir", runs)
     folder = only(runs)
-    assert "bilder ☂" in output
     again = tmp_path / "nochmal é"
     command(*FLAGS, "--no-plot", "--config", folder / "config.json", "--run-dir", again, "--max-epoch", 2)
-    command(*FLAGS, "--resume", folder, "--max-epoch", 2, "--plot-dir", plots)
+    assert "bilder ☂" in command(*FLAGS, "--resume", folder, "--max-epoch", 2, "--plot-dir", plots)
     assert_sound(folder)
     assert_same(folder, only(again))
     (picture,) = plots.iterdir()
     assert_complete_picture(picture)
 
 
-def test_relative_paths_are_from_the_working_directory_and_a_run_may_be_resumed_from_inside(command, data, tmp_path):
-    command(*FLAGS, "--max-epoch", 1, "--data-dir", os.path.relpath(data, tmp_path), "--run-dir", "r", "--no-plot")
+def test_relative_paths_are_from_the_working_directory_and_a_run_may_be_resumed_from_inside(
+    data, tmp_path, monkeypatch
+):
+    def here(*arguments, cwd=tmp_path):
+        monkeypatch.chdir(cwd)
+        ended = run_here(run_mlp.main, *FLAGS, *arguments)
+        assert (ended.code, ended.stderr) == (0, "")
+        return ended.stdout
+
+    here("--max-epoch", 1, "--data-dir", os.path.relpath(data, tmp_path), "--run-dir", "r", "--no-plot")
     folder = only(tmp_path / "r")
-    output = command(*FLAGS, "--resume", ".", "--max-epoch", 2, "--plot-dir", tmp_path / "p", cwd=folder)
-    assert f"{folder.name}.png" in output
+    assert f"{folder.name}.png" in here("--resume", ".", "--max-epoch", 2, "--plot-dir", tmp_path / "p", cwd=folder)
     assert [path.name for path in (tmp_path / "p").iterdir()] == [f"{folder.name}.png"]
-    command(*FLAGS, "--resume", f"r/../r/{folder.name}/", "--max-epoch", 3, "--plot-dir", "p")
+    here("--resume", f"r/../r/{folder.name}/", "--max-epoch", 3, "--plot-dir", "p")
     assert [path.name for path in (tmp_path / "p").iterdir()] == [f"{folder.name}.png"]
     assert_sound(folder)
 
@@ -67,7 +75,7 @@ def test_without_a_home_and_with_every_warning_an_error(command, data, tmp_path)
     # Some versions of matplotlib warn by themselves, when its parser is newer than it.
     alone = [sys.executable, *strict["before"], "-c", "import matplotlib.figure"]
     draw = [] if subprocess.run(alone, env=kept, capture_output=True).returncode == 0 else ["--no-plot"]
-    command(*FLAGS, *draw, "--max-epoch", 2, *where, "--probe", 0, 1, **strict)
+    command(*FLAGS, "--no-plot", "--max-epoch", 2, *where, "--probe", 0, 1, **strict)
     folder = only(tmp_path / "r")
     command(*FLAGS, *draw, "--resume", folder, "--max-epoch", 3, "--plot-dir", "p", **strict)
     assert_sound(folder)

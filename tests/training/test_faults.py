@@ -3,17 +3,14 @@
 import shlex
 import shutil
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
 import pytest
-from fault_injection import CASES, ROOT, TIMEOUT, leave_free, small_disk
+from fault_injection import CASES, TIMEOUT, leave_free, small_disk
 from idx_files import small_set, write_set
 from invariants import assert_same, assert_sound, contents, only
 
-from network import Network
 from run_mlp import config
 from training.flags import parse
 from training.metrics import read_metrics
@@ -21,16 +18,20 @@ from training.settings import run_name
 
 QUIET = ("--quiet", "--no-plot")
 READ_ONLY, OPEN = 0o555, 0o755
-
-
 FLAGS = ("--max-epoch", 3, *CASES["batches that divide"])
 
 
-@pytest.fixture
-def place(trainer, uninterrupted, tmp_path):
-    """A place with a finished run and its picture, whose bytes must be the same afterwards."""
-    place = tmp_path / "place"
+@pytest.fixture(scope="module")
+def finished(trainer, tmp_path_factory):
+    place = tmp_path_factory.mktemp("finished") / "place"
     assert trainer.run(place, "--quiet", *FLAGS).code == 0
+    return place
+
+
+@pytest.fixture
+def place(finished, tmp_path):
+    """A place with a finished run and its picture, whose bytes must be the same afterwards."""
+    place = shutil.copytree(finished, tmp_path / "place")
     before = contents(place)
     yield place
     assert all(path.read_bytes() == content for path, content in before.items()), "a finished run was damaged"
@@ -93,9 +94,9 @@ def test_a_file_that_may_not_grow_loses_nothing_that_was_complete(trainer, unint
 
 
 def test_several_runs_of_one_name_at_once_get_a_folder_and_a_picture_each(trainer, uninterrupted, place):
-    runs = [trainer.arguments(place, "--quiet", *FLAGS) for _ in range(4)]
-    assert [ended.code for ended in trainer.together(runs, place)] == [0] * 4
-    assert len(list((place / "runs").iterdir())) == len(list((place / "plots").glob("*.png"))) == 5
+    runs = [trainer.arguments(place, "--quiet", *FLAGS) for _ in range(3)]
+    assert [ended.code for ended in trainer.together(runs, place)] == [0] * 3
+    assert len(list((place / "runs").iterdir())) == len(list((place / "plots").glob("*.png"))) == 4
     for folder in (place / "runs").iterdir():
         assert_same(folder, uninterrupted("batches that divide"))
 
@@ -184,14 +185,8 @@ def test_a_picture_that_does_not_fit_loses_no_number_of_the_run(trainer, tmp_pat
     assert [path.suffix for path in (tmp_path / "plots").iterdir()] == [".png"]
 
 
-def test_a_reader_that_goes_away_ends_the_run_with_a_sentence_and_keeps_it(small_data, tmp_path):
-    where = ["--data-dir", small_data, "--run-dir", tmp_path / "runs", "--no-plot", "--max-epoch", "1000000"]
-    process = subprocess.Popen(
-        [sys.executable, str(ROOT / "run_mlp.py"), *map(str, where)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def test_a_reader_that_goes_away_ends_the_run_with_a_sentence_and_keeps_it(start, tmp_path):
+    process = start(tmp_path, "--no-plot", "--max-epoch", 1_000_000)
     process.stdout.readline()
     process.stdout.close()
     assert process.wait(TIMEOUT) == 1
@@ -204,9 +199,8 @@ def test_a_reader_that_goes_away_ends_the_run_with_a_sentence_and_keeps_it(small
 # ---- one folder, one process
 
 
-def test_a_run_that_is_being_trained_is_not_resumed_beside_it_but_after_it(trainer, small_data, tmp_path):
-    where = ["--data-dir", small_data, "--run-dir", tmp_path / "runs", *QUIET, "--max-epoch", "1000000"]
-    with subprocess.Popen([sys.executable, str(ROOT / "run_mlp.py"), *map(str, where)]) as process:
+def test_a_run_that_is_being_trained_is_not_resumed_beside_it_but_after_it(trainer, start, tmp_path):
+    with start(tmp_path, *QUIET, "--max-epoch", 1_000_000) as process:
         try:
             while not list((tmp_path / "runs").glob("*/checkpoint.npz")):
                 assert process.poll() is None
@@ -245,19 +239,7 @@ def test_divergence_is_found_at_the_next_point_names_layer_and_rate_and_keeps_th
     assert "fc" in ended.sentence and "learning rate 3 is too high" in ended.sentence
     good = rows[-1].epoch - 1
     assert f"the weights after epoch {good}" in ended.sentence
-    assert trainer.run(tmp_path / "good", *QUIET, *flags, "--max-epoch", max(good, 1)).code in (0, 4)
-    assert np.isfinite(Network.load(folder / "model.npz").params).all()
-    if good:
-        same = Network.load(only(tmp_path / "good" / "runs") / "model.npz").params
-        assert np.array_equal(Network.load(folder / "model.npz").params, same)
-
-
-@pytest.mark.parametrize("std", ["1e30", "1e37"])
-def test_weights_that_are_too_large_from_the_start_are_told_apart_from_a_large_rate(trainer, tmp_path, std):
-    ended = trainer.run(tmp_path, *QUIET, "--init-std", std, "-l", "Euclidean")
-    assert ended.code == 4
-    assert f"init_std is {float(std):g}: try --init he" in ended.sentence
-    assert_sound(only(tmp_path / "runs"))
+    assert_sound(folder)
 
 
 def test_weights_beyond_float32_are_refused_by_name(trainer, tmp_path):
@@ -275,7 +257,8 @@ def test_data_without_information_trains(trainer, tmp_path, kind, loss):
     if kind == "constant images":
         arrays |= {key: np.full_like(array, 255) for key, array in arrays.items() if key.endswith("images")}
     data = write_set(tmp_path / "data", arrays)
-    how = ["--quiet"] if loss == "Hinge" else QUIET  # a loss of 0 has no place on a logarithmic axis
+    # A loss of 0 has no place on a logarithmic axis.
+    how = ["--quiet"] if loss == "Hinge" and kind == "a single class" else QUIET
     ended = trainer.run(tmp_path, *how, "-l", loss, "--data-dir", data, "--max-epoch", 2, "--probe", 0, 2)
     assert ended.code == 0, ended.stderr
     folder = only(tmp_path / "runs")
@@ -284,6 +267,7 @@ def test_data_without_information_trains(trainer, tmp_path, kind, loss):
 
 
 def test_more_memory_than_there_is_is_refused_with_a_sentence(trainer, tmp_path):
-    ended = trainer.run(tmp_path, *QUIET, "--hidden", 10**6, memory=1 << 30)
+    data = write_set(tmp_path / "data", small_set(20, 8, (60, 60)))
+    ended = trainer.run(tmp_path, *QUIET, "--hidden", 10**6, "--data-dir", data, memory=2 << 30)
     assert ended.code == 1
     assert "more memory is needed than there is" in ended.sentence

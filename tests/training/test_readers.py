@@ -49,7 +49,7 @@ def test_a_reader_that_is_gone_is_one_sentence(tmp_path, what, unbuffered):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
-@pytest.mark.parametrize("what", ["help", "a run", "gradients"])
+@pytest.mark.parametrize("what", ["help", "a run"])
 def test_a_full_device_is_one_sentence(tmp_path, what):
     with open("/dev/full", "w") as full:
         process = ended(COMMANDS[what], tmp_path, False, stdout=full, stderr=subprocess.PIPE)

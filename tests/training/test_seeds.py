@@ -1,5 +1,6 @@
 """run_mlp.py --seeds: each run is what it would be alone; what one does, and Ctrl-C, leaves the others whole."""
 
+import contextlib
 import os
 import re
 import shlex
@@ -11,29 +12,15 @@ from pathlib import Path
 
 import pytest
 from fault_injection import ROOT, TIMEOUT
-from helpers import without_diagnosis
+from helpers import run_here, without_diagnosis
 from invariants import assert_complete_picture, assert_same, assert_sound, only
 
+import run_mlp
 from training.metrics import read_metrics
 
 FLAGS = ["--max-epoch", 3, "-b", 20, "--hidden", 20, "--momentum", 0.9, "--dropout", 0.2, "-lr", 0.05]
 # At this rate seed 4 diverges within an epoch, its neighbours do not.
 ON_THE_EDGE = ["-l", "Euclidean", "--hidden", 20, 20, "--init-std", 0.5, "-lr", 1.6, "-b", 20, "--max-epoch", 3]
-
-
-@pytest.fixture
-def start(small_data, tmp_path):
-    def begin(*arguments):
-        where = ["--data-dir", small_data, "--run-dir", tmp_path / "runs", "--plot-dir", tmp_path / "plots"]
-        return subprocess.Popen(
-            [sys.executable, ROOT / "run_mlp.py", *map(str, [*where, *arguments])],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-            start_new_session=True,
-        )
-
-    return begin
 
 
 def end(process) -> tuple[int, str, str]:
@@ -46,7 +33,7 @@ def accuracy(folder) -> float:
 
 
 def test_each_seed_is_the_run_that_it_would_be_alone_and_all_are_one_picture_and_one_line(start, trainer, tmp_path):
-    code, output, errors = end(start(*FLAGS, "--seeds", 0, 3, 5, "--probe", 0, 3))
+    code, output, errors = end(start(tmp_path, *FLAGS, "--seeds", 0, 3, 5, "--probe", 0, 3))
     assert (code, errors) == (0, "")
     folders = sorted((tmp_path / "runs").iterdir())
     assert [re.search(r"_seed(\d+)", folder.name)[1] for folder in folders] == ["0", "3", "5"]
@@ -65,7 +52,7 @@ def test_each_seed_is_the_run_that_it_would_be_alone_and_all_are_one_picture_and
 
 
 def test_one_that_diverges_does_not_stop_the_others_and_is_named(start, tmp_path):
-    code, output, errors = end(start(*ON_THE_EDGE, "--seeds", 3, 4, 5))
+    code, output, errors = end(start(tmp_path, *ON_THE_EDGE, "--seeds", 3, 4, 5))
     assert code == 4
     assert errors.startswith("run_mlp.py: seed 4: training diverged in epoch 1") and errors.count("\n") == 1
     assert "too high: try -lr 0.01" in errors
@@ -77,12 +64,12 @@ def test_one_that_diverges_does_not_stop_the_others_and_is_named(start, tmp_path
 
 
 def test_without_a_picture_and_quiet_the_last_line_alone_is_printed(start, tmp_path):
-    code, output, errors = end(start(*FLAGS, "--seeds", 7, "--quiet", "--no-plot"))
+    code, output, errors = end(start(tmp_path, *FLAGS, "--seeds", 7, "--quiet", "--no-plot"))
     assert (code, errors) == (0, "")
     (folder,) = (tmp_path / "runs").iterdir()
     assert output == f"test accuracy {accuracy(folder):.2f} % over 1 seed\n"
     assert not (tmp_path / "plots").exists()
-    assert "\n1 run, 1 at once, " in end(start(*FLAGS, "--seeds", 8, "--no-plot"))[1]
+    assert "\n1 run, 1 at once, " in end(start(tmp_path, *FLAGS, "--seeds", 8, "--no-plot"))[1]
 
 
 @pytest.mark.parametrize(
@@ -95,17 +82,17 @@ def test_without_a_picture_and_quiet_the_last_line_alone_is_printed(start, tmp_p
         (["--seeds"], "expected at least one argument"),
     ],
 )
-def test_seeds_that_make_no_sense_are_refused(start, tmp_path, flags, part):
-    code, output, errors = end(start(*FLAGS, *flags))
-    assert (code, output) == (2, "")
-    assert part in errors and errors.count("\n") == 1
+def test_seeds_that_make_no_sense_are_refused(small_data, tmp_path, flags, part):
+    ended = run_here(run_mlp.main, "--data-dir", small_data, "--run-dir", tmp_path / "runs", *FLAGS, *flags)
+    assert (ended.code, ended.stdout) == (2, "")
+    assert part in ended.sentence
     assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals as POSIX has them")
 @pytest.mark.parametrize("whom", ["the command alone", "all of its processes, as a terminal does"])
 def test_ctrl_c_exits_130_and_the_runs_can_be_resumed_by_the_commands_it_names(start, tmp_path, whom):
-    process = start(*FLAGS, "--max-epoch", 1_000_000, "--no-plot", "--seeds", 0, 1, 2)
+    process = start(tmp_path, *FLAGS, "--max-epoch", 1_000_000, "--no-plot", "--seeds", 0, 1, 2, start_new_session=True)
     try:
         latest = time.monotonic() + TIMEOUT / 2
         while len(list(tmp_path.glob("runs/*/checkpoint.npz"))) < min(2, os.cpu_count()):
@@ -113,8 +100,9 @@ def test_ctrl_c_exits_130_and_the_runs_can_be_resumed_by_the_commands_it_names(s
             time.sleep(0.01)
         (os.kill if whom == "the command alone" else os.killpg)(process.pid, signal.SIGINT)
         code, _, errors = end(process)
-    finally:
-        process.kill()
+    finally:  # no worker survives a failure
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
     assert code == 130
     assert errors.startswith("run_mlp.py: interrupted; resume the runs that have begun with: ")
     assert errors.count("\n") == 1, errors

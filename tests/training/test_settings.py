@@ -193,7 +193,7 @@ def test_resolved_settings_resolve_to_themselves(values):
     assert resolve(config, once) == once
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(SETTINGS, SETTINGS)
 @example({"hidden": [100, 100]}, {"hidden": [100]})
 @example({"hidden": [30, 20]}, {"hidden": [20, 30]})
@@ -205,7 +205,7 @@ def test_different_settings_have_different_names(some, change):
     assert run_name(one) != run_name(other)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(deadline=None)
 @given(SETTINGS)
 def test_a_name_is_that_of_one_folder_and_says_what_the_report_wants(values):
     resolved = resolve(config, values)
