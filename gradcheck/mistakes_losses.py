@@ -3,7 +3,7 @@
 import numpy as np
 
 from gradcheck.mistakes_layers import Mistake, table
-from gradcheck.reference import sigmoid, softmax, violations
+from gradcheck.reference import softmax, violations
 
 
 def _mask(c, margin: float | None = None) -> np.ndarray:
@@ -48,33 +48,18 @@ def _focal_with(c, second) -> np.ndarray:
 # fmt: off
 OF_SUMS = table({
     "EuclideanLoss.grad_input": [
-        ("target-left-out", "the target is left out: o stands for o - t", lambda c: c.o),
-        ("absolute", "it takes |o - t|: the sign is needed", lambda c: np.abs(c.o - c.t)),
         ("parentheses", "only the target is divided by N: (o - t) / N", lambda c: c.n * c.o - c.t),
-        ("plus-target", "the target is added", lambda c: c.o + c.t),
-        ("sign-only", "it is the sign of o - t, as for an absolute error", lambda c: np.sign(c.o - c.t)),
-        ("squared", "it is the square (o - t)^2, not its derivative", lambda c: (c.o - c.t) ** 2),
-        ("softmax-inside", "it holds a softmax: this loss has none", lambda c: c.p - c.t),
     ],
     "SoftmaxCrossEntropyLoss.grad_input": [
         ("of-logits", "it is that of the logits, o - t: the probabilities belong there", lambda c: c.o - c.t),
         ("target-left-out", "the target is left out: p stands for p - t", lambda c: c.p),
         ("of-probabilities", "it is -t / p, that of the probabilities: that of the logits is p - t",
          lambda c: -c.t / c.p),
-        ("softmax-twice", "the softmax is applied twice", lambda c: softmax(c.p) - c.t),
-        ("wrong-axis", "the softmax runs over the batch, not the classes", lambda c: softmax(c.o, 0) - c.t),
         ("wrong-axis", "the softmax's sum runs over the batch (axis 0)",
          lambda c: _softmax_of_rows_and_columns(c.o) - c.t),
         ("wrong-axis", "the maximum is taken over the batch (axis 0): each row's own is needed",
          lambda c: _softmax_of_columns_largest(c.o) - c.t),
         ("wrong-axis", "the softmax runs over the whole array", lambda c: softmax(c.o, None) - c.t),
-        ("sigmoid-slope", "it is multiplied by p (1 - p), which p - t holds already",
-         lambda c: (c.p - c.t) * c.p * (1 - c.p)),
-        ("target-only", "only the target's column has a gradient", lambda c: (c.p - 1) * c.t),
-        ("sigmoid-inside", "a sigmoid stands where softmax belongs", lambda c: sigmoid(c.o) - c.t),
-        ("unnormalised", "exp(o) is not divided by its row's sum", lambda c: np.exp(c.o) - c.t),
-        ("log-left", "it is log p - t", lambda c: np.log(c.p) - c.t),
-        ("plus-target", "the target is added", lambda c: c.p + c.t),
         ("parentheses", "only the target is divided by N: (p - t) / N", lambda c: c.n * c.p - c.t),
     ],
     "HingeLoss.grad_input": [
@@ -86,8 +71,6 @@ OF_SUMS = table({
         ("target-counted", "the target's own column is counted as a violation",
          lambda c: _mask(c) - c.t * _mask_of_all(c).sum(axis=1, keepdims=True)),
         ("target-counted", "the target's own column is counted as a violation", lambda c: _mask_of_all(c)),
-        ("target-column", "the target's column is off by one: minus the violations' number belongs there",
-         lambda c: _hinge(c, _mask(c)) + c.t),
         ("margin-missing", "the margin is missing in backward", lambda c: _hinge(c, _mask(c, 0.0))),
         *(("margin-other", f"backward has another margin ({margin:g}) than forward",
            lambda c, margin=margin: _hinge(c, _mask(c, margin)))
@@ -97,13 +80,8 @@ OF_SUMS = table({
         ("margin-sign", "the margin has the wrong sign", lambda c: _hinge(c, _mask(c, -c.margin))),
         ("values-not-mask", "it holds the violations themselves where 1 for each belongs",
          lambda c: _hinge(c, violations(c.o, c.t, c.margin))),
-        ("mask-reversed", "the comparison of the mask is the wrong way round",
-         lambda c: _hinge(c, (1 - _mask(c)) * (1 - c.t))),
         ("own-column", "it has a wrong mask: the target's output is subtracted in its own column only",
          lambda c: _hinge(c, (c.margin + c.o > 0) * (1 - c.t))),
-        ("worst-only", "only the worst violation counts", lambda c: _hinge(c, _mask_of_worst(c))),
-        ("sign-of-target", "it is that of a margin on each column alone",
-         lambda c: (1 - 2 * c.t) * ((2 * c.t - 1) * c.o < c.margin)),
     ],
     "KLDivLoss.grad_input": [
         ("softmax-left-out", "the softmax is left out: it is o - t", lambda c: c.o - c.t),
@@ -121,13 +99,9 @@ OF_SUMS = table({
          lambda c: 2 * (c.p - c.t) * c.p * (1 - c.p)),
     ],
     "FocalLoss.grad_input": [
-        ("cross-entropy", "it is p - t, that of the cross-entropy: the factor (1 - p)^gamma is left out",
-         lambda c: c.p - c.t),
         ("power-constant", "it treats (1 - p)^gamma as a constant", lambda c: _focal_with(c, lambda p, g: 0)),
         ("second-term-sign", "the second term of the product rule has the wrong sign",
          lambda c: _focal_with(c, lambda p, g: g * p * (1 - p) ** (g - 1))),
-        ("second-term", "the factor p of the second term is missing",
-         lambda c: _focal_with(c, lambda p, g: -g * (1 - p) ** (g - 1))),
         ("second-term", "the second term has (1 - p)^gamma where p (1 - p)^(gamma - 1) belongs",
          lambda c: _focal_with(c, lambda p, g: -g * (1 - p) ** g)),
     ],
@@ -135,7 +109,6 @@ OF_SUMS = table({
         ("unsmoothed", "it is p - t: the smoothed target belongs there", lambda c: c.p - c.t),
     ],
     "MSELoss.grad_input": [
-        ("absolute", "it takes |o - t|: the sign is needed", lambda c: 2 * np.abs(c.o - c.t)),
     ],
 })
 # fmt: on
@@ -182,26 +155,17 @@ OTHER_LOSSES = {
          lambda o, t, m: np.sqrt(((o - t) ** 2).sum())),
         ("softmax-inside", "a squared difference from softmax(o): this loss has no softmax",
          lambda o, t, m: ((softmax(o) - t) ** 2).sum()),
-        ("euclid-absolute", "the absolute error |o - t|", lambda o, t, m: np.abs(o - t).sum()),
-        ("euclid-sum-of-differences", "the sum of o - t, not squared", lambda o, t, m: (o - t).sum()),
     ),
     "SoftmaxCrossEntropyLoss": (
-        ("wrong-axis", "a softmax over the batch, not the classes", lambda o, t, m: _cross(softmax(o, 0), t)),
         ("wrong-axis", "a softmax whose sum runs over the batch (axis 0), not the classes",
          lambda o, t, m: _cross(_softmax_of_rows_and_columns(o), t)),
         ("wrong-axis", "a softmax after the maximum over the batch (axis 0): subtract each row's own",
          lambda o, t, m: _cross(_softmax_of_columns_largest(o), t)),
-        ("wrong-axis", "a softmax over the whole array", lambda o, t, m: _cross(softmax(o, None), t)),
-        ("softmax-twice", "a softmax of the softmax", lambda o, t, m: _cross(softmax(softmax(o)), t)),
-        ("sigmoid-inside", "a sigmoid where softmax belongs", lambda o, t, m: _cross(sigmoid(o), t)),
         ("log-missing", "the probability without its logarithm", lambda o, t, m: -(t * softmax(o)).sum()),
-        ("no-softmax", "-t o: softmax and logarithm are missing", lambda o, t, m: -(t * o).sum()),
-        ("log-sum-missing", "the log-sum-exp alone", lambda o, t, m: np.log(np.exp(o).sum(axis=1)).sum()),
         ("binary-cross-entropy", "a cross-entropy of each column, with (1 - t) log(1 - p)",
          lambda o, t, m: _cross(softmax(o), t) + _cross(1 - softmax(o), 1 - t)),
     ),
     "HingeLoss": (
-        ("margin-missing", "max(0, o_k - o_t): the margin is missing", lambda o, t, m: violations(o, t, 0.0).sum()),
         ("margin-sign", "the margin has the wrong sign", lambda o, t, m: violations(o, t, -m).sum()),
         ("own-column", "the target's output subtracted in its own column only: sum o * t over the columns first",
          lambda o, t, m: (np.maximum(0, m - o * t + o) * (1 - t)).sum()),

@@ -136,10 +136,10 @@ def test_own_command():
 
 
 def test_own_command_fails_with_a_bug(monkeypatch, capsys):
-    monkeypatch.setattr(layers.Relu, "backward", lambda self, grad_output: grad_output * (self._input < 0))
+    monkeypatch.setattr(layers.Relu, "backward", lambda self, grad_output: 2 * grad_output * (self._input > 0))
     assert check_gradients.main([]) == 5
     shown = capsys.readouterr().out
-    assert "the comparison of the mask is the wrong way round" in shown
+    assert "it is twice the right one" in shown
     assert "12-7-5 Relu Hinge" in shown and "the gradient of the whole network is wrong" in shown
 
 
