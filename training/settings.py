@@ -84,12 +84,8 @@ def yes_or_no(value) -> bool:
     return value
 
 
-def images(value) -> int | str:
-    return "all" if value == "all" else whole(1)(value)
-
-
-def threads(value) -> int | str:
-    return "auto" if value == "auto" else whole(1, 10_000)(value)
+def either(word: str, check: Callable[[Any], int]) -> Callable[[Any], int | str]:
+    return lambda value: word if value == word else check(value)
 
 
 class Setting(NamedTuple):
@@ -134,7 +130,8 @@ SETTINGS = {row.key: row for row in (
             "seed of the initial weights and of the order of the samples", "always"),
     Setting("data_dir", "data", ("--data-dir",), "FOLDER", path, "the path of a folder or an .npz",
             "folder of the four data files, gzip or plain, or an .npz as Keras saves MNIST"),
-    Setting("threads", "auto", ("--threads",), "N", threads, "auto or a whole number from 1 to 10000",
+    Setting("threads", "auto", ("--threads",), "N", either("auto", whole(1, 10_000)),
+            "auto or a whole number from 1 to 10000",
             "threads of the matrix products, or auto: one for a small network"),
     Setting("init", "normal", ("--init",), "NAME", choice(INITS), f"one of {', '.join(INITS)}",
             "initial weights: normal (init_std), xavier (Glorot and Bengio 2010) or he (He et al. 2015)"),
@@ -148,7 +145,7 @@ SETTINGS = {row.key: row for row in (
             "learning rate over the run: constant, cosine, or one-cycle (linear warm-up, then cosine to 0)"),
     Setting("warmup", 0.1, ("--warmup",), "FRACTION", number(lambda x: 0 <= x <= 1), "a number from 0 to 1",
             "fraction of the steps that one-cycle warms up in"),
-    Setting("train_images", "all", ("--train-images",), "N", images, "all or a whole number from 1",
+    Setting("train_images", "all", ("--train-images",), "N", either("all", whole(1)), "all or a whole number from 1",
             "train on the first N training images"),
     Setting("validation", 0, ("--validation",), "N", whole(0), "a whole number from 0",
             "hold out the last N training images for validation"),
@@ -282,6 +279,17 @@ def chosen_threads(settings: dict, pixels: int, class_count: int) -> int | None:
     return None if settings["batch_size"] * largest >= WORTH_THREADS else 1
 
 
+PAGE = """# Settings
+
+Every key of `config` in `run_mlp.py`, and of a run's `config.json`. A flag overrides `--config FILE`,
+which overrides `config`; hyphens and underscores are the same. This page is printed by
+`python -m training.settings`; the flags that are no settings are in `python run_mlp.py --help`.
+
+| key | flags | default | what it is | allowed | in a run's name |
+|---|---|---|---|---|---|
+"""
+
+
 def settings_page() -> str:
     """Return docs/settings.md: the table of all settings."""
     rows = [
@@ -289,20 +297,7 @@ def settings_page() -> str:
         f"| {row.expected} | {row.named} |"
         for key, row in SETTINGS.items()
     ]
-    return "\n".join(
-        [
-            "# Settings",
-            "",
-            "Every key of `config` in `run_mlp.py`, and of a run's `config.json`. A flag overrides `--config FILE`,",
-            "which overrides `config`; hyphens and underscores are the same. This page is printed by",
-            "`python -m training.settings`; the flags that are no settings are in `python run_mlp.py --help`.",
-            "",
-            "| key | flags | default | what it is | allowed | in a run's name |",
-            "|---|---|---|---|---|---|",
-            *rows,
-            "",
-        ]
-    )
+    return PAGE + "\n".join(rows) + "\n"
 
 
 if __name__ == "__main__":
