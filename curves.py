@@ -10,7 +10,6 @@ from training.command import ROOT, Parser, expanded, run_command, say  # first: 
 
 # isort: split
 import itertools
-import json
 import math
 import re
 from pathlib import Path
@@ -18,10 +17,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from training.folder import read_json
 from training.metrics import Row, accuracy_of, final_test, read_metrics
-from training.pictures import as_bytes as as_bytes  # for whoever draws
-from training.pictures import literal, own_style, save, use_project_cache
-from training.pictures import load_matplotlib as load_matplotlib
+from training.pictures import as_bytes, literal, load_matplotlib, own_style, save, use_project_cache  # noqa: F401, for whoever draws
 from training.settings import in_words, known_but_for_seed
 from utils import FileError, UsageError
 
@@ -104,7 +102,7 @@ def of_runs(folders: list[Path]) -> tuple[list[Curve], int]:
 def config_of(folder: Path) -> dict | None:
     """The config.json of a run, None if there is none that can be read."""
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8-sig"))
+        config = read_json(folder / "config.json")
         in_words(config), known_but_for_seed(config), steps_of(config)  # whatever it is, it can be used
         return config
     except (OSError, ValueError, LookupError, TypeError, ArithmeticError, RecursionError, AttributeError):

@@ -39,17 +39,14 @@ class Checkpoint(NamedTuple):
 
     def restore(self, model, rng: np.random.Generator, best: Best, path) -> None:
         """Put everything back into a network of the same settings. FileError if they are those of another one."""
-        if self.params.shape != model.params.shape or self.params.dtype != model.params.dtype:
-            raise FileError(
-                f"{path} holds {self.params.size} parameters ({self.params.dtype}), its run's settings make "
-                f"{model.params.size} ({model.params.dtype}): use the checkpoint of this run"
-            )
-        if self.layer_state.shape != model.state.shape or (self.dropout_rng is None) != (dropout_rng(model) is None):
-            raise FileError(f"{path} is of a network with other layers: use the checkpoint of this run")
+        masks = dropout_rng(model)
+        this = (self.params.size, self.params.dtype, self.layer_state.size, self.dropout_rng is None)
+        if this != (model.params.size, model.params.dtype, model.state.size, masks is None):
+            raise FileError(f"{path} is of a network with other settings: use the checkpoint of this run")
         model.params[:], model.velocity[:], model.state[:] = self.params, self.velocity, self.layer_state
         rng.bit_generator.state = self.rng
-        if self.dropout_rng is not None:
-            dropout_rng(model).bit_generator.state = self.dropout_rng
+        if masks is not None:
+            masks.bit_generator.state = self.dropout_rng
         if self.best_loss is not None:
             best.loss, best.epoch = self.best_loss, self.best_epoch
             best.params, best.state = self.best_params, self.best_state

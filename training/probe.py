@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from layers import Dropout, Residual, flatten
+from layers import Dropout, Residual
 from load_data import normalise
 from training.checkpoint import dropout_rng
 from training.folder import atomic_bytes
@@ -42,19 +42,19 @@ def probe(epoch: int, model, loss, images: np.ndarray, labels: np.ndarray) -> li
     output = model.forward(normalise(images[:IMAGES]))
     grad = loss.backward(output, onehot_encoding(labels[:IMAGES], output.shape[1], output.dtype))
     rows = []
-    _measure(model.layers, grad, [epoch, len(list(flatten(model.layers)))], rows)
+    _measure(model.layers, grad, rows)
     model.state[:] = state
     if masks is not None:
         masks.bit_generator.state = before
-    return rows[::-1]
+    return [ProbeRow(epoch, layer, *numbers) for layer, numbers in enumerate(reversed(rows))]
 
 
-def _measure(layers, grad: np.ndarray, place: list[int], rows: list[ProbeRow]) -> np.ndarray:
-    """Send grad backward through these layers; a row for each, the last layer first. place: epoch, position above."""
+def _measure(layers, grad: np.ndarray, rows: list[tuple]) -> np.ndarray:
+    """Send grad backward through these layers; a row for each, from its name on, the last layer first."""
     for layer in reversed(layers):
         delta = gradient = weights = slope = flat = float("nan")
         if isinstance(layer, Residual):
-            grad = grad + _measure(layer.layers, grad, place, rows)
+            grad = grad + _measure(layer.layers, grad, rows)
         elif layer.params.size:
             delta = len(grad) * float(np.sqrt(np.mean(grad * grad)))
             grad = layer.backward(grad)
@@ -64,8 +64,7 @@ def _measure(layers, grad: np.ndarray, place: list[int], rows: list[ProbeRow]) -
                 slopes = np.abs(layer.backward(np.ones_like(grad)))
                 slope, flat = float(slopes.mean()), float((slopes < FLAT).all(axis=0).mean())
             grad = layer.backward(grad)
-        place[1] -= 1
-        rows.append(ProbeRow(place[0], place[1], layer.name, delta, gradient, weights, slope, flat))
+        rows.append((layer.name, delta, gradient, weights, slope, flat))
     return grad
 
 

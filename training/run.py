@@ -261,12 +261,9 @@ def without_interrupts():
 
 def remarks(settings: dict, data) -> list[str]:
     """What the user should know of this data before it trains."""
-    found, samples = [], len(split(settings, data).train)
-    if data.classes != list(range(len(data.classes))):
-        found.append(
-            f"the labels {data.classes[0]} to {data.classes[-1]} are numbered in order: "
-            f"classes 0 to {len(data.classes) - 1}"
-        )
+    found, samples, labels = [], len(split(settings, data).train), data.classes
+    if labels != list(range(len(labels))):
+        found.append(f"the labels {labels[0]} to {labels[-1]} are numbered in order: classes 0 to {len(labels) - 1}")
     if settings["batch_size"] > samples:
         found.append(f"batch_size is {settings['batch_size']}, the training set has {samples}: one step an epoch")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

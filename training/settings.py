@@ -201,9 +201,9 @@ def read_config(path: Path) -> dict:
 
     FileError names what is wrong with the file, OSError says that it cannot be read.
     """
-    with open(path, "rb") as file:
-        content = file.read(CONFIG_LIMIT + 1)
     try:
+        with open(path, "rb") as file:
+            content = file.read(CONFIG_LIMIT + 1)
         if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
             raise FileError(f"{path} is in UTF-16: save it as UTF-8")
         if len(content) > CONFIG_LIMIT:
@@ -211,6 +211,8 @@ def read_config(path: Path) -> dict:
         return resolve(DEFAULTS, dict(json.loads(content.decode("utf-8-sig"))["settings"]))
     except UsageError as error:
         raise FileError(f"{path}: {error}") from None
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        raise FileError(f"{path} does not exist: give the config.json of a run") from None
     except (ValueError, LookupError, TypeError, RecursionError) as error:
         words = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise FileError(f"{path} is not the config.json of a run ({words}): give one that is") from None
