@@ -5,7 +5,6 @@ Every cause is an `if` over its evidence, and yields its sentence.
 
 import math
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 
@@ -13,7 +12,7 @@ from layers import Linear, flatten, initial_std
 from load_data import normalise
 from training.epochs import split
 from training.metrics import Row, final_test
-from training.probe import IMAGES, ProbeRow, probe
+from training.probe import IMAGES, probe
 
 MOST = 0.9  # of the units of a layer, of the training labels, of the predictions
 VANISHED = 0.005  # δ at the first layer over that at the last; one Sigmoid layer, which trains, begins at 0.008
@@ -21,27 +20,44 @@ TINY = 1e-4  # standard deviation of initial weights that nothing can be told ap
 SLOW = 1e-4  # a step that changes no layer's weights by more than this part of their length
 
 
-class Evidence(NamedTuple):
+class Evidence:
     """What the causes look at: the settings and rows of a run, and its last weights on at most 1,000 images a set.
 
     Those are drawn at random: in a set that is sorted by label, the first 1,000 are of one class.
     """
 
-    settings: dict
-    losses: dict[int, float]  # on the training set in each epoch; at 0 that on the test set before training
-    reached: float  # accuracy on the test set
-    learned: float  # accuracy on the training set in the last epoch
-    classes: list[int]  # the label that each class number stands for
-    images: np.ndarray  # of the training set, uint8
-    labels: np.ndarray  # all that were trained on
-    linear: list[ProbeRow]  # the Linear layers, from the first
-    units: list[ProbeRow]  # the activations
-    stds: list[float]  # of the initial weights of the Linear layers
-    grown: float  # length of the first layer's weights, in lengths of its initial ones
-    step: float  # length of a step over that of the weights, in the layer where it is largest
-    predicted: np.ndarray  # shares of the classes among the predictions for the test set
-    nearest: float  # accuracy on the test set of the label of the nearest training image
-    shuffled: bool  # whether that is what it would be if the labels of the test set were shuffled
+    def __init__(self, settings: dict, rows: list[Row], model, loss, data):
+        trained, count = split(settings, data), len(data.classes)
+        self.settings, self.classes, self.labels = settings, data.classes, trained.train_labels  # all trained on
+        self.losses = _means(rows, "loss")  # on the training set in each epoch; at 0 on the test set before training
+        self.learned = _means(rows, "accuracy")[rows[-1].epoch]  # accuracy on the training set in the last epoch
+        self.reached = final_test(rows, settings["patience"] > 0).accuracy  # on the test set
+
+        self.images, labels = _some(trained.train, trained.train_labels)
+        probed = probe(0, model, loss, self.images, labels)
+        linear = [(layer, row) for layer, row in zip(flatten(model.layers), probed) if isinstance(layer, Linear)]
+        sizes = [(layer.in_num, layer.out_num) for layer, _ in linear]
+        self.linear = [row for _, row in linear]  # from the first layer
+        self.units = [row for row in probed if not math.isnan(row.slope)]  # the activations
+        self.stds = [initial_std(settings["init"], *size, settings["init_std"]) for size in sizes]
+        begun = self.stds[0] * math.sqrt(math.prod(sizes[0]))  # length of the first layer's initial weights
+        self.grown = self.linear[0].weights / begun if begun else 1.0  # that of its weights, in lengths of those
+        rate = settings["learning_rate"] / (1 - settings["momentum"])
+        steps = [rate * row.gradient / row.weights if row.weights else math.inf for row in self.linear]
+        self.step = max(steps)  # length of a step over that of the weights, in the layer where it is largest
+
+        tested, truth = _some(data.test_images, data.test_labels)
+        inputs, known = normalise(tested), normalise(self.images)
+        model.training = False
+        with np.errstate(all="ignore"):
+            predicted = model.forward(inputs).argmax(axis=1)
+        self.predicted = np.bincount(predicted, minlength=count) / len(inputs)  # shares of the classes
+        named = labels[((known * known).sum(axis=1) - 2 * inputs @ known.T).argmin(axis=1)]
+        self.nearest = float((named == truth).mean())  # accuracy of the label of the nearest training image
+        # Is that what it would be if the labels of the test set were shuffled?
+        alike = float(np.bincount(named, minlength=count) @ np.bincount(truth, minlength=count)) / len(truth) ** 2
+        enough = min(len(labels), len(truth)) >= 100
+        self.shuffled = enough and abs(self.nearest - alike) < _deviations(alike, len(truth))
 
 
 def diagnose(settings: dict, rows: list[Row], model, loss, data) -> str | None:
@@ -54,15 +70,14 @@ def diagnose(settings: dict, rows: list[Row], model, loss, data) -> str | None:
     at_chance = chance + min(_deviations(chance, len(data.test_labels)), (1 - chance) / 2)
     if end is None or len(data.classes) == 1 or end.accuracy >= max(0.5, at_chance):
         return None
-    sentence = next(causes(gather(settings, rows, model, loss, data)))
+    sentence = next(causes(Evidence(settings, rows, model, loss, data)))
     return f"it ended at {end.accuracy:.2%} on the test set: {sentence}"
 
 
 def why_diverged(settings: dict, epoch: int) -> str:
     """Return what to try after a run that diverged in this epoch (0: before training)."""
-    rate, decay, momentum, std, margin = (
-        settings[key] for key in ("learning_rate", "weight_decay", "momentum", "init_std", "margin")
-    )
+    rate, decay, momentum = (settings[key] for key in ("learning_rate", "weight_decay", "momentum"))
+    std, margin = settings["init_std"], settings["margin"]
     if rate * decay >= 1:
         return f"each step turns the weights round, learning rate · weight decay is {rate * decay:g}: try -w 0.0001"
     if epoch == 0 or std > 1:
@@ -72,40 +87,6 @@ def why_diverged(settings: dict, epoch: int) -> str:
     if momentum > 0.95:
         return f"a momentum of {momentum:g} sums up {1 / (1 - momentum):,.0f} steps: try --momentum 0"
     return f"learning rate {rate:g} is too high: try -lr {_lower_rate(settings):g}"
-
-
-def gather(settings: dict, rows: list[Row], model, loss, data) -> Evidence:
-    trained, count = split(settings, data), len(data.classes)
-    images, labels = _some(trained.train, trained.train_labels)
-    looked = probe(0, model, loss, images, labels)
-    model.training = False
-    tested, truth = _some(data.test_images, data.test_labels)
-    inputs, known = normalise(tested), normalise(images)
-    with np.errstate(all="ignore"):
-        predicted = np.bincount(model.forward(inputs).argmax(axis=1), minlength=count) / len(inputs)
-    named = labels[((known * known).sum(axis=1) - 2 * inputs @ known.T).argmin(axis=1)]
-    nearest = float((named == truth).mean())
-    alike = float(np.bincount(named, minlength=count) @ np.bincount(truth, minlength=count)) / len(truth) ** 2
-    linear = [(layer, row) for layer, row in zip(flatten(model.layers), looked) if isinstance(layer, Linear)]
-    stds = [initial_std(settings["init"], layer.in_num, layer.out_num, settings["init_std"]) for layer, _ in linear]
-    first, rate = stds[0] * math.sqrt(linear[0][0].W.size), settings["learning_rate"] / (1 - settings["momentum"])
-    return Evidence(
-        settings=settings,
-        losses=_means(rows, "loss"),
-        reached=final_test(rows, settings["patience"] > 0).accuracy,
-        learned=_means(rows, "accuracy")[rows[-1].epoch],
-        classes=data.classes,
-        images=images,
-        labels=trained.train_labels,
-        linear=[row for _, row in linear],
-        units=[row for row in looked if not math.isnan(row.slope)],
-        stds=stds,
-        grown=linear[0][1].weights / first if first else 1.0,
-        step=max(rate * row.gradient / row.weights if row.weights else math.inf for _, row in linear),
-        predicted=predicted,
-        nearest=nearest,
-        shuffled=min(len(images), len(truth)) >= 100 and abs(nearest - alike) < _deviations(alike, len(truth)),
-    )
 
 
 def causes(e: Evidence) -> Iterator[str]:

@@ -11,7 +11,7 @@ from idx_files import small_set, write_set
 
 import run_mlp
 from load_data import Dataset, first_images, load_dataset
-from training.diagnosis import SLOW, causes, diagnose, gather, why_diverged
+from training.diagnosis import SLOW, Evidence, causes, diagnose, why_diverged
 from training.flags import parse
 from training.metrics import RowList
 from utils import Diverged
@@ -256,7 +256,7 @@ def test_a_network_that_names_the_class_of_nearly_all_images_is_not_told_to_find
 
 def test_a_run_that_has_converged_is_not_called_slow(mnist):
     settings, rows, model, loss, _ = trained("--train-images 50 --max-epoch 1000 -lr 0.1 -b 50", mnist)
-    evidence = gather(settings, rows, model, loss, mnist)
+    evidence = Evidence(settings, rows, model, loss, mnist)
     assert evidence.step < SLOW and not any("a step changes" in cause for cause in causes(evidence))
 
 
@@ -294,7 +294,7 @@ def test_a_healthy_run_gets_no_sentence_and_shows_the_evidence_of_no_cause(mnist
     settings, rows, model, loss, diverged = trained(f"{flags} --max-epoch 5", mnist)
     assert not diverged and [row.accuracy for row in rows if row.split == "test"][-1] > 0.7
     assert diagnose(settings, rows, model, loss, mnist) is None
-    evidence = gather(settings, rows, model, loss, mnist)
+    evidence = Evidence(settings, rows, model, loss, mnist)
     *shown, _ = causes(evidence)  # the last one always has something to say
     assert not shown or (flags.startswith("-n 0") and len(shown) == 1 and "it is linear in the pixels" in shown[0])
 
