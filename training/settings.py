@@ -27,7 +27,6 @@ LOSSES = ("EuclideanLoss", "SoftmaxCrossEntropyLoss", "HingeLoss")
 # Below this many multiply-adds in the largest product a second core gains less than a fifth (benchmarks/threads.py).
 WORTH_THREADS = 10_000_000
 
-CONFIG_LIMIT = 1_000_000  # bytes; a real config.json has about a thousand
 NAME_LIMIT = 150  # bytes; file systems end at 255, and a picture adds to a name
 
 
@@ -202,12 +201,9 @@ def read_config(path: Path) -> dict:
     FileError names what is wrong with the file, OSError says that it cannot be read.
     """
     try:
-        with open(path, "rb") as file:
-            content = file.read(CONFIG_LIMIT + 1)
+        content = path.read_bytes()
         if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
             raise FileError(f"{path} is in UTF-16: save it as UTF-8")
-        if len(content) > CONFIG_LIMIT:
-            raise FileError(f"{path} has more than {CONFIG_LIMIT:,} bytes: give the config.json of a run")
         return resolve(DEFAULTS, dict(json.loads(content.decode("utf-8-sig"))["settings"]))
     except UsageError as error:
         raise FileError(f"{path}: {error}") from None
