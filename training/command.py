@@ -33,7 +33,8 @@ class Parser(argparse.ArgumentParser):
     def parse_args(self, arguments: list[str]) -> argparse.Namespace:
         options, unknown = self.parse_known_args([part for a in arguments for part in self._spelled(a)])
         if unknown:
-            flag, flags = unknown[0].split("=")[0], [each for each in self._option_string_actions if each[:2] == "--"]
+            flag = unknown[0].split("=")[0]
+            flags = [each for each in self._option_string_actions if each.startswith("--")]
             near = [MEANT[flag]] if MEANT.get(flag) in flags else difflib.get_close_matches(flag, flags, 1)
             self.error(f"{unknown[0]} is not understood" + (f": did you mean {near[0]}?" if near else ""))
         return options

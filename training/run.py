@@ -184,6 +184,7 @@ class Run:
         return f"{in_words(error)}: make room or give access{self._resume_with('then ')}"
 
     def _resume_with(self, then: str) -> str:
+        """The command that resumes this run, at the end of a sentence; nothing if it cannot be resumed."""
         command = resume_command(self.folder, self.options)
         return f"; {then}resume with: {command}" if self.rows and not self.options.dry_run else ""
 
