@@ -28,7 +28,8 @@ class Evidence:
 
     def __init__(self, settings: dict, rows: list[Row], model, loss, data):
         trained, count = split(settings, data), len(data.classes)
-        self.settings, self.classes, self.labels = settings, data.classes, trained.train_labels  # all trained on
+        self.settings, self.classes = settings, data.classes
+        self.labels, self.steps = trained.train_labels, trained.steps  # all that it trains on, steps of an epoch
         self.losses = _means(rows, "loss")  # on the training set in each epoch; at 0 on the test set before training
         self.learned = _means(rows, "accuracy")[rows[-1].epoch]  # accuracy on the training set in the last epoch
         self.reached = final_test(rows, settings["patience"] > 0).accuracy  # on the test set
@@ -194,7 +195,7 @@ def _in_the_steps(e: Evidence) -> Iterator[str]:
     if converged and not e.settings["hidden"] and e.nearest > 0.5:
         nearest = f"the label of the nearest training image is right in {e.nearest:.1%} of cases"
         yield f"without a hidden layer it is linear in the pixels, and {nearest}: try -n 1"
-    steps = last * math.ceil(len(e.labels) / batch_size)
+    steps = last * e.steps
     told = f"in {steps:,} steps the loss went from {e.losses[0]:.3g} to {e.losses[last]:.3g}"
     more = "-b 10" if batch_size > 100 else f"--max-epoch {10 * e.settings['max_epoch']}"
     why = f"no unit or gradient tells why: try -lr {10 * rate:g}" if steps >= 5000 else f"so few say little: try {more}"

@@ -74,8 +74,8 @@ class Run:
                 atomic_bytes(self.folder / "metrics.csv", csv_line(HEADER))
             # A row at a time goes to the system: a killed process loses none.
             self.metrics = open(self.folder / "metrics.csv", "ab", buffering=0)
-            images = len(split(self.settings, self.data).train)
-            self.progress = Progress(self.settings, images, self.start_epoch, self.options.quiet)
+            steps, epochs = split(self.settings, self.data).steps, self.settings["max_epoch"]
+            self.progress = Progress(steps, self.start_epoch, epochs, self.options.quiet)
             return self
         except BaseException:
             self._close()
