@@ -10,7 +10,6 @@ from training.command import ROOT, Parser, expanded, run_command, say  # first: 
 
 # isort: split
 import itertools
-import json
 import math
 import re
 from pathlib import Path
@@ -18,10 +17,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from training.folder import read_json
 from training.metrics import Row, accuracy_of, final_test, read_metrics
-from training.pictures import as_bytes as as_bytes  # for whoever draws
-from training.pictures import literal, own_style, save, use_project_cache
-from training.pictures import load_matplotlib as load_matplotlib
+from training.pictures import as_bytes, literal, load_matplotlib, own_style, save, use_project_cache  # noqa: F401, for whoever draws
 from training.settings import in_words, known_but_for_seed
 from utils import FileError, UsageError
 
@@ -104,7 +102,7 @@ def of_runs(folders: list[Path]) -> tuple[list[Curve], int]:
 def config_of(folder: Path) -> dict | None:
     """The config.json of a run, None if there is none that can be read."""
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8-sig"))
+        config = read_json(folder / "config.json")
         in_words(config), known_but_for_seed(config), steps_of(config)  # whatever it is, it can be used
         return config
     except (OSError, ValueError, LookupError, TypeError, ArithmeticError, RecursionError, AttributeError):
@@ -247,11 +245,11 @@ def _unstretch(stretched):
 
 
 def final(curve: Curve, split: str, field: str) -> str:
-    """The end in words: `final 97.93 %` of an evaluation, the mean of the last epoch on the training set."""
+    """The mean of the last epoch in words: `final 97.93 %` of an evaluation."""
     ends = []
     for run in curve.runs:
         rows = [row for row in run if row.split == split]
-        last = [row for row in rows if row.epoch == rows[-1].epoch] if split == "train" else rows[-1:]
+        last = [row for row in rows if row.epoch == rows[-1].epoch]
         ends += [np.mean([getattr(row, field) for row in last])] if last else []
     if not ends:
         return ""

@@ -63,17 +63,14 @@ def load_dataset(data_dir) -> Dataset:
     for part, array in arrays.items():
         arrays[part] = (formats.check_labels if "labels" in part else formats.check_images)(array, names[part])
     train, train_labels, test, test_labels = arrays.values()
+    of_train, of_train_labels, of_test, of_test_labels = names.values()
     if train.shape[1:] != test.shape[1:]:
-        raise FileError(
-            f"{names['test images']} has images of {test.shape[1:]} pixels, {names['training images']} of "
-            f"{train.shape[1:]}: use one set"
-        )
+        held = f"images of {test.shape[1:]} pixels, {of_train} of {train.shape[1:]}"
+        raise FileError(f"{of_test} has {held}: use one set")
     classes = np.unique(train_labels)
     unseen = np.setdiff1d(test_labels, classes)
     if unseen.size:
-        raise FileError(
-            f"{names['test labels']} has the label {unseen[0]}, {names['training labels']} has not: use one set"
-        )
+        raise FileError(f"{of_test_labels} has the label {unseen[0]}, {of_train_labels} has not: use one set")
     pixels = [images.reshape(len(images), -1) for images in (train, test)]
     numbers = [np.searchsorted(classes, labels) for labels in (train_labels, test_labels)]
     sha256 = {part: _sha256(array) for part, array in arrays.items()}

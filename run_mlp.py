@@ -107,7 +107,7 @@ def fit(model, loss, rng, settings: dict, data: Dataset, log, start_epoch: int =
     The gradients are used up by then (layers.sgd_step). Raises Diverged, and UsageError for images that are too few.
     """
     start, images = time.perf_counter(), split(settings, data)
-    per_epoch = math.ceil(len(images.train) / settings["batch_size"])
+    sizes = settings["batch_size"], settings["disp_freq"]
 
     def add(split: str, epoch: int, before: int, record) -> None:
         iteration, seconds = before + record.iteration, time.perf_counter() - start
@@ -115,7 +115,7 @@ def fit(model, loss, rng, settings: dict, data: Dataset, log, start_epoch: int =
 
     def evaluate(split: str, epoch: int, inputs: np.ndarray, labels: np.ndarray) -> float:
         record = test_net(model, loss, inputs, labels, BLOCK)
-        add(split, epoch, epoch * per_epoch, record)
+        add(split, epoch, epoch * images.steps, record)
         if not math.isfinite(record.loss):
             raise Diverged(f"the {split} loss became {record.loss}")
         return record.loss
@@ -136,12 +136,9 @@ def fit(model, loss, rng, settings: dict, data: Dataset, log, start_epoch: int =
         epoch = start_epoch
         while epoch < settings["max_epoch"] and not log.best.is_over(epoch, settings["patience"]):
             epoch += 1
-            train_net(
-                *(model, loss, settings, images.train, images.train_labels),
-                *(settings["batch_size"], settings["disp_freq"], rng),
-                on_record=partial(add, "train", epoch, (epoch - 1) * per_epoch),
-                rates=rates_of(settings, images, epoch),
-            )
+            on_record = partial(add, "train", epoch, (epoch - 1) * images.steps)
+            rates = rates_of(settings, images, epoch)
+            train_net(model, loss, settings, images.train, images.train_labels, *sizes, rng, on_record, rates)
             if not (np.isfinite(model.params).all() and np.isfinite(model.state).all()):
                 raise Diverged("the weights or running statistics are no longer finite")
             end(epoch)

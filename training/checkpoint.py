@@ -16,8 +16,6 @@ from training.epochs import Best
 from utils import FileError, load_npz, save_npz
 
 FILE_FORMAT = "mlp-checkpoint-2"
-
-
 ARRAYS = ("params", "velocity", "layer_state", "best_params", "best_state")
 
 
@@ -41,17 +39,14 @@ class Checkpoint(NamedTuple):
 
     def restore(self, model, rng: np.random.Generator, best: Best, path) -> None:
         """Put everything back into a network of the same settings. FileError if they are those of another one."""
-        if self.params.shape != model.params.shape or self.params.dtype != model.params.dtype:
-            raise FileError(
-                f"{path} holds {self.params.size} parameters ({self.params.dtype}), its run's settings make "
-                f"{model.params.size} ({model.params.dtype}): use the checkpoint of this run"
-            )
-        if self.layer_state.shape != model.state.shape or (self.dropout_rng is None) != (dropout_rng(model) is None):
-            raise FileError(f"{path} is of a network with other layers: use the checkpoint of this run")
+        masks = dropout_rng(model)
+        this = (self.params.size, self.params.dtype, self.layer_state.size, self.dropout_rng is None)
+        if this != (model.params.size, model.params.dtype, model.state.size, masks is None):
+            raise FileError(f"{path} is of a network with other settings: use the checkpoint of this run")
         model.params[:], model.velocity[:], model.state[:] = self.params, self.velocity, self.layer_state
         rng.bit_generator.state = self.rng
-        if self.dropout_rng is not None:
-            dropout_rng(model).bit_generator.state = self.dropout_rng
+        if masks is not None:
+            masks.bit_generator.state = self.dropout_rng
         if self.best_loss is not None:
             best.loss, best.epoch = self.best_loss, self.best_epoch
             best.params, best.state = self.best_params, self.best_state
@@ -92,26 +87,25 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """Return what save_checkpoint wrote. FileError if the file is damaged or another, OSError if it cannot be read."""
     arrays = load_npz(path)
     try:
-        state = json.loads(str(arrays["state"]) if arrays["state"].dtype.kind == "U" else arrays["state"].tobytes())
+        state = json.loads(str(arrays["state"]))
         if state.pop("format") != FILE_FORMAT:
             raise FileError(f"{path} was written by another version of this program: resume with that, or start anew")
         checkpoint = Checkpoint(**state, **{name: arrays[name] for name in ARRAYS})
-        for vector in checkpoint[-len(ARRAYS) :]:
+        vectors = [arrays[name] for name in ARRAYS]
+        for vector in vectors:
             if vector.dtype not in (np.float32, np.float64) or vector.ndim != 1 or not np.isfinite(vector).all():
                 raise ValueError("its numbers are not vectors of finite float32 or float64")
-        best = 0 if checkpoint.best_loss is None else checkpoint.params.size
-        if checkpoint.velocity.size != checkpoint.params.size or checkpoint.best_params.size != best:
-            raise ValueError("its weights and momentum are not of one length")
+        params, velocity, state, best_params, best_state = (vector.size for vector in vectors)
+        has_best = checkpoint.best_loss is not None
+        if velocity != params or (best_params, best_state) != (params * has_best, state * has_best):
+            raise ValueError("its weights, momentum and layer state are not of one length")
         if not isinstance(checkpoint.settings, dict) or set(checkpoint.data) != {"images", "sha256"}:
             raise ValueError("its settings or its data are not those of a run")
-        if checkpoint.best_state.size != (checkpoint.layer_state.size if best else 0):
-            raise ValueError("its best state is not that of its layers")
         if not all(type(n) is int and n >= 1 for n in (checkpoint.epoch, checkpoint.rows)):
             raise ValueError("its epoch or its number of rows is not a whole number from 1")
-        if type(checkpoint.best_epoch) is not int or not isinstance(checkpoint.best_loss, (float, type(None))):
-            raise ValueError("its best epoch or validation loss is not a number")
-        if not 0 <= checkpoint.seconds < float("inf"):
-            raise ValueError("its seconds are not a number")
+        number = isinstance(checkpoint.best_loss, (float, type(None))) and 0 <= checkpoint.seconds < float("inf")
+        if type(checkpoint.best_epoch) is not int or not number:
+            raise ValueError("its best epoch, validation loss or seconds are not numbers")
         for rng in (checkpoint.rng, checkpoint.dropout_rng or checkpoint.rng):
             np.random.default_rng().bit_generator.state = rng
         return checkpoint

@@ -34,7 +34,8 @@ class Parser(argparse.ArgumentParser):
         options, unknown = self.parse_known_args([part for a in arguments for part in self._spelled(a)])
         if unknown:
             flag = unknown[0].split("=")[0]
-            near = [MEANT[flag]] if flag in self._flags(MEANT) else difflib.get_close_matches(flag, self._flags(), 1)
+            flags = [each for each in self._option_string_actions if each.startswith("--")]
+            near = [MEANT[flag]] if MEANT.get(flag) in flags else difflib.get_close_matches(flag, flags, 1)
             self.error(f"{unknown[0]} is not understood" + (f": did you mean {near[0]}?" if near else ""))
         return options
 
@@ -43,11 +44,6 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str):
         raise UsageError(f"{message}; see python {self.prog} --help")
-
-    def _flags(self, also: dict | None = None) -> list[str]:
-        """The long flags, and those words of `also` that stand for one of them."""
-        flags = [flag for flag in self._option_string_actions if flag.startswith("--")]
-        return [word for word, flag in also.items() if flag in flags] if also else flags
 
     def _spelled(self, argument: str) -> list[str]:
         """An argument as the parser knows it: --batch_size and -batch-size are --batch-size, -lr0.1 is -lr 0.1."""

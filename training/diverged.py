@@ -39,13 +39,11 @@ def _wrap(model, loss) -> list:
     steps, layers = [], list(flatten(model.layers))
     names = [f"{layer.name} (layer {number} of {len(layers)})" for number, layer in enumerate(layers, 1)]
     for layer, name in zip(layers, names):
-        layer.forward = _checked(layer.forward, f"the output of {name}", lambda output: [output])
+        layer.forward = _checked(layer.forward, f"the output of {name}")
         if isinstance(layer, Linear):
-            layer.backward_parameters = _checked(
-                layer.backward_parameters, f"the gradient of {name}", lambda _, layer=layer: [layer.grads]
-            )
-        layer.backward = _checked(layer.backward, f"the gradient below {name}", lambda grad: [grad])
-    loss.backward = _checked(loss.backward, "the gradient of the loss", lambda grad: [grad])
+            layer.backward_parameters = _checked(layer.backward_parameters, f"the gradient of {name}", layer.grads)
+        layer.backward = _checked(layer.backward, f"the gradient below {name}")
+    loss.backward = _checked(loss.backward, "the gradient of the loss")
     update = model.update
 
     def step(config: dict) -> None:
@@ -61,10 +59,12 @@ def _wrap(model, loss) -> list:
     return steps
 
 
-def _checked(function: Callable, whose: str, computed: Callable) -> Callable:
+def _checked(function: Callable, whose: str, written: np.ndarray | None = None) -> Callable:
+    """The function, which raises NotFinite for what it returns, or for the array that it writes."""
+
     def call(*arguments):
         result = function(*arguments)
-        if not all(np.isfinite(array).all() for array in computed(result)):
+        if not np.isfinite(result if written is None else written).all():
             raise NotFinite(whose)
         return result
 

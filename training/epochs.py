@@ -10,12 +10,13 @@ from utils import UsageError
 
 
 class Images(NamedTuple):
-    """The training images of a run and those held out for validation, with their labels; views of the data."""
+    """The training images of a run and those held out for validation, with their labels: views of the data."""
 
     train: np.ndarray
     train_labels: np.ndarray
     valid: np.ndarray
     valid_labels: np.ndarray
+    steps: int  # of SGD in an epoch
 
 
 def split(settings: dict, data) -> Images:
@@ -33,18 +34,17 @@ def split(settings: dict, data) -> Images:
             "which batch_norm cannot normalise: give another"
         )
     images, labels, rest = data.train_images, data.train_labels, there - held_out
-    return Images(images[:count], labels[:count], images[rest:], labels[rest:])
+    steps = math.ceil(count / settings["batch_size"])
+    return Images(images[:count], labels[:count], images[rest:], labels[rest:], steps)
 
 
 def rates_of(settings: dict, images: Images, epoch: int) -> np.ndarray | None:
     """Return the learning rate of each step of an epoch (from 1); None where it is constant."""
     if settings["schedule"] == "constant":
         return None
-    steps = math.ceil(len(images.train) / settings["batch_size"])
-    rates = learning_rates(
-        settings["schedule"], settings["learning_rate"], steps * settings["max_epoch"], settings["warmup"]
-    )
-    return rates[(epoch - 1) * steps : epoch * steps]
+    total = images.steps * settings["max_epoch"]
+    rates = learning_rates(settings["schedule"], settings["learning_rate"], total, settings["warmup"])
+    return rates[(epoch - 1) * images.steps : epoch * images.steps]
 
 
 class Best:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from training.command import ROOT, Parser
 from training.settings import DEFAULTS, SETTINGS, read_config, resolve
-from utils import FileError, UsageError
+from utils import UsageError
 
 EXAMPLES = """examples, with the time on one core of a server and the final test accuracy:
   python run_mlp.py                               28 s   97.6 %
@@ -31,7 +31,7 @@ def parse(arguments: list[str], config: dict) -> tuple[dict, argparse.Namespace]
     if options.resume:
         settings = _of_resumed(options, given)
     else:
-        base = _read(options.config) if options.config else config
+        base = read_config(options.config) if options.config else config
         settings = resolve(base, ({"max_epoch": 2} if options.dry_run else {}) | given)
     for epoch in options.probe:
         if not 0 <= epoch <= settings["max_epoch"]:
@@ -40,27 +40,18 @@ def parse(arguments: list[str], config: dict) -> tuple[dict, argparse.Namespace]
 
 
 def _parser() -> Parser:
-    parser = Parser(
-        prog="run_mlp.py",
-        description="Train a multi-layer perceptron on MNIST and save its curves.",
-        epilog=EXAMPLES,
-    )
+    what = "Train a multi-layer perceptron on MNIST and save its curves."
+    parser = Parser(prog="run_mlp.py", description=what, epilog=EXAMPLES)
     run = parser.add_argument_group("settings of a run (each overrides `config` in run_mlp.py; underscores work too)")
     layers = run.add_mutually_exclusive_group()
-    layers.add_argument(
-        *("-n", "--hidden-layers-num"), type=int, metavar="N", help="number of hidden layers of 100 units (default 1)"
-    )
+    number = "number of hidden layers of 100 units (default 1)"
+    layers.add_argument("-n", "--hidden-layers-num", type=int, metavar="N", help=number)
+    widths = "or their widths, such as 300 100; none for no hidden layer"
     for key, row in SETTINGS.items():
-        if key == "hidden":
-            layers.add_argument(
-                *row.flags,
-                dest=key,
-                nargs="*",
-                metavar=row.metavar,
-                help="or their widths, such as 300 100; none for no hidden layer",
-            )
-        elif isinstance(row.default, bool):
+        if isinstance(row.default, bool):
             run.add_argument(*row.flags, dest=key, action=argparse.BooleanOptionalAction, default=None, help=row.help)
+        elif key == "hidden":
+            layers.add_argument(*row.flags, nargs="*", metavar=row.metavar, help=widths)
         else:
             shown = f"{row.help} (default {row.default})"
             run.add_argument(*row.flags, dest=key, metavar=row.metavar, help=shown)
@@ -78,9 +69,8 @@ def _parser() -> Parser:
     other.add_argument("--probe", type=int, nargs="+", default=[], metavar="EPOCH", help=probe)
     other.add_argument("--no-plot", action="store_true", help="draw no picture")
     other.add_argument("--quiet", action="store_true", help="print the summary only")
-    other.add_argument(
-        "--dry-run", action="store_true", help="500 images, two epochs, the whole path; goes to runs/dry-run"
-    )
+    dry = "500 images, two epochs, the whole path; goes to runs/dry-run"
+    other.add_argument("--dry-run", action="store_true", help=dry)
     return parser
 
 
@@ -124,7 +114,7 @@ def _of_resumed(options: argparse.Namespace, given: dict) -> dict:
     if not options.resume.is_dir():
         raise UsageError(f"--resume is {options.resume}, which is not a folder: give that of a run, such as runs/NAME")
     options.resume = options.resume.resolve()  # the run's name is that of its folder, also for `--resume .`
-    before = _read(options.resume / "config.json")
+    before = read_config(options.resume / "config.json")
     settings = resolve(before, given)
     for key, value in settings.items():
         # The rates of a schedule depend on the number of epochs.
@@ -135,10 +125,3 @@ def _of_resumed(options: argparse.Namespace, given: dict) -> dict:
                 "leave it out, or start a new run"
             )
     return settings
-
-
-def _read(path: Path) -> dict:
-    try:
-        return read_config(path)
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-        raise FileError(f"{path} does not exist: give the config.json of a run") from None

@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from training.command import ROOT
@@ -24,10 +25,9 @@ def folder_of_pictures(options: argparse.Namespace) -> Path:
 
 def check_writable(options: argparse.Namespace) -> None:
     """Make the folders of runs and pictures if they are missing. UsageError if no file can be written in one."""
-    for folder in [
-        *([] if options.resume else [folder_of_runs(options)]),
-        *([] if options.no_plot else [folder_of_pictures(options)]),
-    ]:
+    folders = [] if options.resume else [folder_of_runs(options)]
+    folders += [] if options.no_plot else [folder_of_pictures(options)]
+    for folder in folders:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=folder) as file:
@@ -57,15 +57,14 @@ def lock_folder(folder: Path) -> int:
         import msvcrt
 
         descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT)
+        lock = partial(msvcrt.locking, descriptor, msvcrt.LK_NBLCK, 1)
     else:
         import fcntl
 
         descriptor = os.open(folder, os.O_RDONLY)
+        lock = partial(fcntl.flock, descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     try:
-        if os.name == "nt":
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        else:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock()
     except OSError as error:
         # A file system without locks is no reason not to train.
         if error.errno in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):

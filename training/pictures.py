@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from training.command import ROOT, say
+from training.folder import atomic_bytes
 from training.probe import ProbeRow
-from utils import atomic_write
 
 LABELS = 12  # names that fit beside a panel
 
@@ -63,8 +63,7 @@ def own_style():
 
 def save(figure, path: Path) -> None:
     """Write a Figure in the format that the name ends in; the file is complete or not there."""
-    with atomic_write(path) as file:
-        file.write(as_bytes(figure, path.suffix.lower().removeprefix(".") or "png"))
+    atomic_bytes(path, as_bytes(figure, path.suffix.lower().removeprefix(".") or "png"))
 
 
 def as_bytes(figure, form: str = "png") -> bytes:

@@ -5,10 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from layers import Dropout, Residual, flatten
+from layers import Dropout, Residual
 from load_data import normalise
+from training.checkpoint import dropout_rng
+from training.folder import atomic_bytes
 from training.metrics import csv_line
-from utils import FileError, atomic_write, onehot_encoding
+from utils import FileError, onehot_encoding
 
 IMAGES = 1000
 FLAT = 0.01  # a unit whose |dy/dx| is below this on every image learns nothing from any of them
@@ -34,26 +36,25 @@ def probe(epoch: int, model, loss, images: np.ndarray, labels: np.ndarray) -> li
     Changes no weight, no state and no random stream. It leaves the gradients of those images in the network, which the
     next step overwrites.
     """
-    layers = list(flatten(model.layers))
-    masks = next((layer.rng for layer in layers if isinstance(layer, Dropout)), None)
-    before = model.state.copy(), masks and masks.bit_generator.state
+    state, masks = model.state.copy(), dropout_rng(model)
+    before = masks and masks.bit_generator.state
     model.training = True
     output = model.forward(normalise(images[:IMAGES]))
     grad = loss.backward(output, onehot_encoding(labels[:IMAGES], output.shape[1], output.dtype))
     rows = []
-    _measure(model.layers, grad, [epoch, len(layers)], rows)
-    model.state[:] = before[0]
+    _measure(model.layers, grad, rows)
+    model.state[:] = state
     if masks is not None:
-        masks.bit_generator.state = before[1]
-    return rows[::-1]
+        masks.bit_generator.state = before
+    return [ProbeRow(epoch, layer, *numbers) for layer, numbers in enumerate(reversed(rows))]
 
 
-def _measure(layers, grad: np.ndarray, place: list[int], rows: list[ProbeRow]) -> np.ndarray:
-    """Send grad backward through these layers; a row for each, the last layer first. place: epoch, position above."""
+def _measure(layers, grad: np.ndarray, rows: list[tuple]) -> np.ndarray:
+    """Send grad backward through these layers; a row for each, from its name on, the last layer first."""
     for layer in reversed(layers):
         delta = gradient = weights = slope = flat = float("nan")
         if isinstance(layer, Residual):
-            grad = grad + _measure(layer.layers, grad, place, rows)
+            grad = grad + _measure(layer.layers, grad, rows)
         elif layer.params.size:
             delta = len(grad) * float(np.sqrt(np.mean(grad * grad)))
             grad = layer.backward(grad)
@@ -63,16 +64,14 @@ def _measure(layers, grad: np.ndarray, place: list[int], rows: list[ProbeRow]) -
                 slopes = np.abs(layer.backward(np.ones_like(grad)))
                 slope, flat = float(slopes.mean()), float((slopes < FLAT).all(axis=0).mean())
             grad = layer.backward(grad)
-        place[1] -= 1
-        rows.append(ProbeRow(place[0], place[1], layer.name, delta, gradient, weights, slope, flat))
+        rows.append((layer.name, delta, gradient, weights, slope, flat))
     return grad
 
 
 def append_probe_rows(path: Path, rows: list[ProbeRow]) -> None:
     """Add rows to a probe.csv, complete or not at all."""
     before = path.read_bytes() if path.exists() else csv_line(ProbeRow._fields)
-    with atomic_write(path) as file:
-        file.write(before + b"".join(map(csv_line, rows)))
+    atomic_bytes(path, before + b"".join(map(csv_line, rows)))
 
 
 def read_probe_rows(path: Path) -> list[ProbeRow]:
@@ -96,6 +95,5 @@ def cut_probe_csv(path: Path, epoch: int) -> set[int]:
     except ValueError:
         raise FileError(f"{path} is not a probe.csv of this program: move it away, then resume again") from None
     if kept != lines:
-        with atomic_write(path) as file:
-            file.writelines([header, *kept])
+        atomic_bytes(path, b"".join([header, *kept]))
     return {int(line.split(b",")[0]) for line in kept}

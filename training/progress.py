@@ -1,6 +1,5 @@
 """What a run shows while it trains and at its end: a progress bar on a terminal, lines elsewhere, a summary."""
 
-import math
 import sys
 from pathlib import Path
 
@@ -11,25 +10,23 @@ from utils import LOG_INFO
 class Progress:
     """Shows each row of a run: on a bar on stderr on a terminal or in a notebook, else as lines on stdout.
 
-    images: in the training set. epoch: the one after which the run begins.
+    steps: of an epoch. begun, epochs: the epochs that are completed when it begins, and all of them.
     """
 
-    def __init__(self, settings: dict, images: int, epoch: int, quiet: bool):
-        self.per_epoch = math.ceil(images / settings["batch_size"])
+    def __init__(self, steps: int, begun: int, epochs: int, quiet: bool):
+        self.steps, self.epoch, self.bar = steps, None, None
         terminal = all(stream is not None and stream.isatty() for stream in (sys.stdout, sys.stderr))
-        self.epoch, self.bar = None, None
         if not quiet and (terminal or "ipykernel" in sys.modules):
             from tqdm import tqdm
 
-            total = settings["max_epoch"] * self.per_epoch
-            self.bar = tqdm(total=total, initial=epoch * self.per_epoch, unit="step", dynamic_ncols=True)
+            self.bar = tqdm(total=epochs * steps, initial=begun * steps, unit="step", dynamic_ncols=True)
         self.lines = self.bar is None and not quiet
 
     def show(self, row: Row) -> None:
         if self.lines and row.split == "train":
             if row.epoch != self.epoch:
                 LOG_INFO(f"Training @ {row.epoch} epoch...")
-            iteration = row.iteration - (row.epoch - 1) * self.per_epoch
+            iteration = row.iteration - (row.epoch - 1) * self.steps
             LOG_INFO(f"  Training iter {iteration}, batch loss {row.loss:.4f}, batch acc {row.accuracy:.4f}")
         elif self.lines:
             doing = {"valid": "Validating", "test": "Testing"}[row.split]

@@ -56,7 +56,9 @@ class Run:
         try:
             if self.options.resume:
                 self.lock = lock_folder(self.folder)
-                self._clear_temporary_files()
+                for name in OURS:  # what a killed process was writing (utils.atomic_write)
+                    for path in self.folder.glob(f".{name}.*.part"):
+                        path.unlink(missing_ok=True)
                 self._restore()
             else:
                 self.folder, self.lock = new_folder(self.settings, self.options)
@@ -72,8 +74,8 @@ class Run:
                 atomic_bytes(self.folder / "metrics.csv", csv_line(HEADER))
             # A row at a time goes to the system: a killed process loses none.
             self.metrics = open(self.folder / "metrics.csv", "ab", buffering=0)
-            images = len(split(self.settings, self.data).train)
-            self.progress = Progress(self.settings, images, self.start_epoch, self.options.quiet)
+            steps, epochs = split(self.settings, self.data).steps, self.settings["max_epoch"]
+            self.progress = Progress(steps, self.start_epoch, epochs, self.options.quiet)
             return self
         except BaseException:
             self._close()
@@ -86,12 +88,6 @@ class Run:
             self.last.restore(self.model, self.rng, self.best, self.folder / "checkpoint.npz")
             self.start_epoch, self.rows, self.seconds = self.last.epoch, self.last.rows, self.last.seconds
 
-    def _clear_temporary_files(self) -> None:
-        """Remove what a killed process was writing (utils.atomic_write)."""
-        for name in OURS:
-            for path in self.folder.glob(f".{name}.*.part"):
-                path.unlink(missing_ok=True)
-
     def _cut_probes(self) -> None:
         done = self.start_epoch if self.last else -1
         there = cut_probe_csv(self.folder / "probe.csv", done)
@@ -101,10 +97,9 @@ class Run:
 
     def _write_config(self) -> None:
         """All of a run's settings, and with what it was made."""
-        threads = chosen_threads(self.settings, self.data.train_images.shape[1], len(self.data.classes))
-        known = identity(self.data)
-        contents = {"settings": self.settings, "images": known["images"], "labels": self.data.classes}
-        contents |= {"pixels": self.data.train_images.shape[1]}
+        known, pixels = identity(self.data), self.data.train_images.shape[1]
+        threads = chosen_threads(self.settings, pixels, len(self.data.classes))
+        contents = {"settings": self.settings, "images": known["images"], "labels": self.data.classes, "pixels": pixels}
         contents |= {"made_with": made_with(threads), "data_sha256": known["sha256"]}
         path = self.folder / "config.json"
         if self.options.resume:
@@ -180,19 +175,18 @@ class Run:
             kept = f"{self.folder} begins anew" if self.options.resume else "no run is kept"
             return f"interrupted before training: {kept}"
         epoch = self.latest.epoch if self.latest else self.start_epoch + 1
-        message = f"interrupted in epoch {max(epoch, 1)}: the model and the curves so far are kept"
-        return message + ("" if self.options.dry_run else f"; resume with: {resume_command(self.folder, self.options)}")
+        return f"interrupted in epoch {max(epoch, 1)}: the model and the curves so far are kept{self._resume_with('')}"
 
     def _refused(self, error: OSError) -> str:
         """The system refused to read or write."""
         if not self.folder.exists():
             return f"{self.folder} was deleted or moved while it was trained: nothing more can be saved there"
-        then = (
-            f"; then resume with: {resume_command(self.folder, self.options)}"
-            if self.rows and not self.options.dry_run
-            else ""
-        )
-        return f"{in_words(error)}: make room or give access{then}"
+        return f"{in_words(error)}: make room or give access{self._resume_with('then ')}"
+
+    def _resume_with(self, then: str) -> str:
+        """The command that resumes this run, at the end of a sentence; nothing if it cannot be resumed."""
+        command = resume_command(self.folder, self.options)
+        return f"; {then}resume with: {command}" if self.rows and not self.options.dry_run else ""
 
     def _advice(self) -> str:
         """Where the first non-finite value was, and what to try. The model is back at its last completed epoch."""
@@ -268,12 +262,9 @@ def without_interrupts():
 
 def remarks(settings: dict, data) -> list[str]:
     """What the user should know of this data before it trains."""
-    found, samples = [], len(split(settings, data).train)
-    if data.classes != list(range(len(data.classes))):
-        found.append(
-            f"the labels {data.classes[0]} to {data.classes[-1]} are numbered in order: "
-            f"classes 0 to {len(data.classes) - 1}"
-        )
+    found, samples, labels = [], len(split(settings, data).train), data.classes
+    if labels != list(range(len(labels))):
+        found.append(f"the labels {labels[0]} to {labels[-1]} are numbered in order: classes 0 to {len(labels) - 1}")
     if settings["batch_size"] > samples:
         found.append(f"batch_size is {settings['batch_size']}, the training set has {samples}: one step an epoch")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -27,7 +27,6 @@ LOSSES = ("EuclideanLoss", "SoftmaxCrossEntropyLoss", "HingeLoss")
 # Below this many multiply-adds in the largest product a second core gains less than a fifth (benchmarks/threads.py).
 WORTH_THREADS = 10_000_000
 
-CONFIG_LIMIT = 1_000_000  # bytes; a real config.json has about a thousand
 NAME_LIMIT = 150  # bytes; file systems end at 255, and a picture adds to a name
 
 
@@ -84,12 +83,8 @@ def yes_or_no(value) -> bool:
     return value
 
 
-def images(value) -> int | str:
-    return "all" if value == "all" else whole(1)(value)
-
-
-def threads(value) -> int | str:
-    return "auto" if value == "auto" else whole(1, 10_000)(value)
+def either(word: str, check: Callable[[Any], int]) -> Callable[[Any], int | str]:
+    return lambda value: word if value == word else check(value)
 
 
 class Setting(NamedTuple):
@@ -134,7 +129,8 @@ SETTINGS = {row.key: row for row in (
             "seed of the initial weights and of the order of the samples", "always"),
     Setting("data_dir", "data", ("--data-dir",), "FOLDER", path, "the path of a folder or an .npz",
             "folder of the four data files, gzip or plain, or an .npz as Keras saves MNIST"),
-    Setting("threads", "auto", ("--threads",), "N", threads, "auto or a whole number from 1 to 10000",
+    Setting("threads", "auto", ("--threads",), "N", either("auto", whole(1, 10_000)),
+            "auto or a whole number from 1 to 10000",
             "threads of the matrix products, or auto: one for a small network"),
     Setting("init", "normal", ("--init",), "NAME", choice(INITS), f"one of {', '.join(INITS)}",
             "initial weights: normal (init_std), xavier (Glorot and Bengio 2010) or he (He et al. 2015)"),
@@ -148,7 +144,7 @@ SETTINGS = {row.key: row for row in (
             "learning rate over the run: constant, cosine, or one-cycle (linear warm-up, then cosine to 0)"),
     Setting("warmup", 0.1, ("--warmup",), "FRACTION", number(lambda x: 0 <= x <= 1), "a number from 0 to 1",
             "fraction of the steps that one-cycle warms up in"),
-    Setting("train_images", "all", ("--train-images",), "N", images, "all or a whole number from 1",
+    Setting("train_images", "all", ("--train-images",), "N", either("all", whole(1)), "all or a whole number from 1",
             "train on the first N training images"),
     Setting("validation", 0, ("--validation",), "N", whole(0), "a whole number from 0",
             "hold out the last N training images for validation"),
@@ -204,16 +200,15 @@ def read_config(path: Path) -> dict:
 
     FileError names what is wrong with the file, OSError says that it cannot be read.
     """
-    with open(path, "rb") as file:
-        content = file.read(CONFIG_LIMIT + 1)
     try:
+        content = path.read_bytes()
         if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
             raise FileError(f"{path} is in UTF-16: save it as UTF-8")
-        if len(content) > CONFIG_LIMIT:
-            raise FileError(f"{path} has more than {CONFIG_LIMIT:,} bytes: give the config.json of a run")
         return resolve(DEFAULTS, dict(json.loads(content.decode("utf-8-sig"))["settings"]))
     except UsageError as error:
         raise FileError(f"{path}: {error}") from None
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        raise FileError(f"{path} does not exist: give the config.json of a run") from None
     except (ValueError, LookupError, TypeError, RecursionError) as error:
         words = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise FileError(f"{path} is not the config.json of a run ({words}): give one that is") from None
@@ -282,6 +277,17 @@ def chosen_threads(settings: dict, pixels: int, class_count: int) -> int | None:
     return None if settings["batch_size"] * largest >= WORTH_THREADS else 1
 
 
+PAGE = """# Settings
+
+Every key of `config` in `run_mlp.py`, and of a run's `config.json`. A flag overrides `--config FILE`,
+which overrides `config`; hyphens and underscores are the same. This page is printed by
+`python -m training.settings`; the flags that are no settings are in `python run_mlp.py --help`.
+
+| key | flags | default | what it is | allowed | in a run's name |
+|---|---|---|---|---|---|
+"""
+
+
 def settings_page() -> str:
     """Return docs/settings.md: the table of all settings."""
     rows = [
@@ -289,20 +295,7 @@ def settings_page() -> str:
         f"| {row.expected} | {row.named} |"
         for key, row in SETTINGS.items()
     ]
-    return "\n".join(
-        [
-            "# Settings",
-            "",
-            "Every key of `config` in `run_mlp.py`, and of a run's `config.json`. A flag overrides `--config FILE`,",
-            "which overrides `config`; hyphens and underscores are the same. This page is printed by",
-            "`python -m training.settings`; the flags that are no settings are in `python run_mlp.py --help`.",
-            "",
-            "| key | flags | default | what it is | allowed | in a run's name |",
-            "|---|---|---|---|---|---|",
-            *rows,
-            "",
-        ]
-    )
+    return PAGE + "\n".join(rows) + "\n"
 
 
 if __name__ == "__main__":
