@@ -20,6 +20,7 @@ WRONG = WRONG_LAYERS | WRONG_LOSSES
 class Diagnosis(NamedTuple):
     key: str
     message: str
+    alone: bool = True  # False: two mistakes, one on top of the other; one change of the code is likelier
 
 
 # One mistake that any gradient may have on top, or alone: key, factor of a case, words.
@@ -103,7 +104,7 @@ def diagnose(value: str, theirs: np.ndarray, case, tolerance: float) -> Diagnosi
         for _, factor, message in [entry for entry in FACTORS if entry[0] in ON_TOP]:
             found = named(theirs / factor(case), [*own, *ANY[1:]], case, tolerance)
             if found:
-                return Diagnosis(found.key, f"{found.message}; and {message.split(':')[0]}")
+                return Diagnosis(found.key, f"{found.message}; and {message.split(':')[0]}", False)
     limit = float(np.abs(theirs).max(initial=0.0))
     if is_gradient and (np.abs(theirs) == limit).sum() > 1 and agree(theirs, case.true.clip(-limit, limit), tolerance):
         each = f"each sample's is clipped to ±{limit * case.n:g}" if hasattr(case, "o") else ""

@@ -77,13 +77,16 @@ def _check_settings(check: Check, settings: dict[str, Callable], x: np.ndarray, 
     for argument, make in settings.items():
         if not check.coarse:
             layer = Wrapped(make, check.row)
-            true, output = central_differences(layer.total(g), x, 1e-5), layer.array("forward", x)
 
-            def fits(layer: Wrapped = layer, true: np.ndarray = true, output: np.ndarray = output) -> bool:
-                same = np.array_equal(layer.array("forward", x), output)
-                return same and relative_error(layer.array("backward", g), true) < 1e-4
+            def fits(layer: Wrapped = layer) -> bool:
+                true = central_differences(layer.total(g), x, 1e-5)
+                layer.array("forward", x)
+                return relative_error(layer.array("backward", g), true) < 1e-4
 
-            report_setting(check.row, argument, np.array_equal(output, default), fits)
+            def same(layer: Wrapped = layer) -> bool:
+                return np.array_equal(layer.array("forward", x), default)
+
+            report_setting(check.row, argument, same, fits)
 
 
 def _check_gradient(check: Check) -> None:

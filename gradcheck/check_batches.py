@@ -8,6 +8,7 @@ from gradcheck.errors import describe
 from gradcheck.find_slip import find_slip
 from gradcheck.reference import relative_error
 from gradcheck.report_rows import Row
+from gradcheck.source import line_of
 from gradcheck.wrapped import Wrapped
 
 
@@ -61,7 +62,9 @@ def _check_small(row: Row, layer: Wrapped, new: Callable, batch: tuple, true: li
 def _near(theirs: list[np.ndarray], true: list[np.ndarray]) -> bool:
     """As _same, within what differences can tell where a layer has normalised two samples; NaN is a kink."""
     return all(
-        one.shape == other.shape and not (np.abs(one - other) > 1e-4 * np.maximum(1, np.abs(other))).any()
+        one.shape == other.shape
+        and np.isfinite(one).all()
+        and not (np.abs(one - other) > 1e-4 * np.maximum(1, np.abs(other))).any()
         for one, other in zip(theirs, true)
     )
 
@@ -70,13 +73,15 @@ def _same(theirs: list[np.ndarray], true: list[np.ndarray], tolerance: float) ->
     return all(relative_error(*pair) <= tolerance for pair in zip(theirs, true))
 
 
-def report_setting(row: Row, argument: str, same: bool, fits: Callable[[], bool]) -> None:
+def report_setting(row: Row, argument: str, same: Callable[[], bool], fits: Callable[[], bool]) -> None:
     """What another value of a constructor's argument does: same: nothing to forward; fits: backward follows forward."""
     right = row.has("wrong") or fits()
-    if same:
+    if same():
+        slip = find_slip(row.cls, "forward", lambda: not same() and fits(), (1,))
+        where = slip.where if slip else line_of(row.cls, "__init__", argument)
         message = f"the argument {argument} changes nothing: its default is written as a number"
-        row.add("remark" if right else "wrong", "agreement", message, mistake="argument-unused", at="forward")
+        row.add("remark" if right else "wrong", "agreement", message, mistake="argument-unused", where=where)
     elif not right:
         message = f"backward is wrong with another {argument}: a number is written where {argument} belongs"
-        slip = find_slip(row.cls, "backward", fits)
+        slip = find_slip(row.cls, "backward", lambda: not same() and fits(), (1,))
         row.wrong("gradient", message, mistake="argument-unused", at="backward", where=slip and slip.where)

@@ -184,7 +184,9 @@ def compare(row: Row, seen: Walk, works: Callable | None = None) -> None:
             row.hints["step_sign"] = -1
         missing = f", and there is no {' and no '.join(left_out).replace('_', ' ')}" if left_out else ""
         if wrong.key == "decay-missing" and name == "b" and not left_out:
-            row.remark("step", "other convention: no weight decay on b", mistake="no-decay-on-b", at=at)
+            slip = find_slip(row.cls, "update", works) if works else None
+            where = slip and slip.where
+            row.remark("step", "other convention: no weight decay on b", mistake="no-decay-on-b", where=where, at=at)
         elif wrong.convention and not left_out:
             row.remark("step", f"other convention: {wrong.message}", mistake=wrong.key, where=where, at=at)
         else:

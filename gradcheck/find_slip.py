@@ -11,7 +11,7 @@ import itertools
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, ModuleType
 from typing import NamedTuple
 
 from gradcheck.errors import plain
@@ -22,6 +22,10 @@ OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div)
 COMPARISONS = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
 TWINS = {"sum": ("mean", "max"), "mean": ("sum",), "max": ("sum",), "maximum": ("minimum",), "minimum": ("maximum",)}
 TWINS |= {"argmax": ("argmin",), "tanh": ("cosh", "exp"), "sinh": ("cosh",), "zeros_like": ("ones_like",)}
+TWINS |= {"empty_like": ("zeros_like",), "empty": ("zeros",)}
+SWAPS = {ast.BitOr: ast.BitAnd, ast.BitAnd: ast.BitOr}
+# Of GELU, its derivative and its other form, of SELU and HardSwish.
+CONSTANTS = {0.044715, 0.134145, 0.7978845608028654, 1.702, 1.0507009873554805, 1.6732632423543772, 6}
 
 
 class Slip(NamedTuple):
@@ -29,11 +33,10 @@ class Slip(NamedTuple):
     words: str  # what stands there, and what makes it right
 
 
-def find_slip(cls: type, method: str, works: Callable[[], bool], named: bool = False) -> Slip | None:
+def find_slip(cls: type, method: str, works: Callable[[], bool], ranks: tuple = (0, 1, 2)) -> Slip | None:
     """The first change of a method, or of a function that it calls, after which works() holds.
 
-    backward may be wrong by what forward kept for it: forward is tried last. named: the cause is known already, only
-    the line is not, and no sign or factor is looked for.
+    backward may be wrong by what forward kept for it: forward is tried last. ranks: which changes, see _changed.
     """
     functions = _reached([getattr(cls, method, None)], cls)
     kept = [f for f in _reached([getattr(cls, "forward", None)], cls) if f not in functions]
@@ -41,7 +44,7 @@ def find_slip(cls: type, method: str, works: Callable[[], bool], named: bool = F
         part.value for function in functions + kept for part in ast.walk(definition(function)) if _is_number(part)
     }
     until = time.monotonic() + SECONDS
-    for group, rank in itertools.product((functions, kept), range(2 if named else 3)):
+    for group, rank in itertools.product((functions, kept), ranks):
         for function in group:
             for line, before, after, code in _changed(function, cls, rank, numbers):
                 if time.monotonic() > until:
@@ -65,9 +68,16 @@ def _reached(waiting: list, cls: type) -> list[FunctionType]:
         found.append(function)
         for call in (part.func for part in ast.walk(node) if isinstance(part, ast.Call)):
             name = getattr(call, "attr", getattr(call, "id", ""))
-            owner = getattr(cls, name, None) if isinstance(call, ast.Attribute) else function.__globals__.get(name)
-            waiting += [owner] if isinstance(owner, FunctionType) else []
+            owner = cls if isinstance(call, ast.Attribute) else None
+            if isinstance(call, ast.Attribute) and isinstance(function.__globals__.get(_first(call)), ModuleType):
+                owner = function.__globals__[_first(call)]  # a helper module's function
+            called = getattr(owner, name, None) if owner else function.__globals__.get(name)
+            waiting += [called] if isinstance(called, FunctionType) and "numpy" not in called.__module__ else []
     return found
+
+
+def _first(node: ast.Attribute) -> str | None:
+    return getattr(node.value, "id", None)
 
 
 def _holds(function: FunctionType, code: CodeType, works: Callable[[], bool]) -> bool:
@@ -159,7 +169,7 @@ def _forms(tree: ast.FunctionDef, names: list[ast.expr], numbers: set) -> list[s
     calls = [ast.unparse(n.func) + "({})" for n in ast.walk(tree) if isinstance(n, ast.Call) and len(n.args) == 1]
     sizes = [f"{name.arg}.shape[{axis}]" for name in tree.args.args[1:2] for axis in (0, 1)]
     factors = [str(number) for number in sorted(numbers | {2}) if number not in (0, 1)] + sizes
-    factors += [ast.unparse(name) for name in names if isinstance(name, ast.Attribute)]
+    factors += [ast.unparse(name) for name in names]
     return [*FORMS, *dict.fromkeys(calls), *(f"({{}}) {sign} {factor}" for factor in factors for sign in "*/")]
 
 
@@ -189,11 +199,15 @@ def _other_operators(node: ast.AST, numbers: set) -> Iterator[ast.AST]:
     """Another number, operator, comparison, function or axis, or other brackets."""
     if _is_number(node):
         values = {0, 1, 2, 3, -1, 0.5, -node.value, node.value + 1, node.value - 1, node.value * 10, node.value / 10}
-        values = sorted(values | numbers, key=lambda value: abs(value - node.value))
+        values = sorted(values | numbers | CONSTANTS, key=lambda value: abs(value - node.value))
         yield from (ast.Constant(value) for value in values if value != node.value)
     elif isinstance(node, ast.BinOp):
         yield from (ast.BinOp(node.left, op(), node.right) for op in OPERATORS if not isinstance(node.op, op))
         yield ast.BinOp(node.right, node.op, node.left)
+        if type(node.op) in SWAPS:
+            yield ast.BinOp(node.left, SWAPS[type(node.op)](), node.right)
+        if isinstance(node.op, ast.Add):
+            yield ast.BinOp(node.left, ast.Mult(), ast.BinOp(ast.Constant(1), ast.Add(), node.right))
         if isinstance(node.left, ast.BinOp):  # brackets that are missing
             yield ast.BinOp(node.left.left, node.left.op, ast.BinOp(node.left.right, node.op, node.right))
         if isinstance(node.right, ast.BinOp):
@@ -206,8 +220,12 @@ def _other_operators(node: ast.AST, numbers: set) -> Iterator[ast.AST]:
     elif isinstance(node, ast.AugAssign):
         yield from (ast.AugAssign(node.target, op(), node.value) for op in OPERATORS if not isinstance(node.op, op))
         yield ast.Assign([node.target], node.value)
+    elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript):
+        yield ast.AugAssign(node.targets[0], ast.Mult(), node.value)
     elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
         func = node.func
+        if func.attr in ("dot", "matmul") and len(node.args) == 2:
+            yield ast.BinOp(node.args[0], ast.Mult(), node.args[1])
         for twin in TWINS.get(func.attr, ()):
             yield ast.Call(ast.Attribute(func.value, twin, ast.Load()), node.args, node.keywords)
         if func.attr in TWINS:

@@ -181,6 +181,10 @@ def parse(text: str, path: str) -> tuple[ast.Module, str, list[Repair], dict[str
             continue
         if cut and not any(isinstance(node, ast.ClassDef) for node in tree.body):
             break
+        try:
+            compile(tree, path, "exec")
+        except SyntaxError as error:  # what the parser lets pass, such as a late `from __future__`
+            repairs.append(Repair(*describe(error), fatal=True))
         return tree, text, list(dict.fromkeys(repairs)), cut
     raise first
 

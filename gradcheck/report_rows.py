@@ -100,8 +100,8 @@ class Row:
 
         works: whether it is right, with objects made anew: it is called while other code stands in the method.
         """
-        named = found is not None and found.key not in VAGUE
-        slip = find_slip(self.cls, at.split()[0], works, named) if works else None
+        named = found is not None and found.alone and found.key not in VAGUE
+        slip = find_slip(self.cls, at.split()[0], works) if works else None
         words = slip.words if slip and not named else found and found.message
         message = f"{what} is wrong" + (f": {words}" if words else "")
         where = slip and slip.where

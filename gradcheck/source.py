@@ -73,7 +73,8 @@ def _binds(node: ast.AST, name: str) -> bool:
         return False  # y = [] is not where y becomes what it is
     targets = getattr(node, "targets", None) or [node.target]
     parts = [part for target in targets for part in getattr(target, "elts", [target])]
-    parts = [part.value if isinstance(part, ast.Subscript) else part for part in parts]
+    while any(isinstance(part, ast.Subscript) for part in parts):
+        parts = [part.value if isinstance(part, ast.Subscript) else part for part in parts]
     return name in [getattr(part, "id", getattr(part, "attr", None)) for part in parts]
 
 

@@ -104,3 +104,36 @@ def test_no_slip_is_made_up_and_the_code_is_left_as_it_was(tmp_path):
     row = written(tmp_path, layers=LAYER.format("LeakyRelu", forward, backward))["LeakyRelu"]
     assert row.verdict == "WRONG" and "in place of" not in said(row) and backward in finding(row).where
     assert finding(row).evidence and row.error > 0.1
+
+
+def test_a_slip_in_a_helper_module_is_found_there(tmp_path):
+    helper = "import numpy as np\n\n\ndef slope(y):\n    d = y * (2 - y)\n    return d\n"
+    (tmp_path / "functions.py").write_text(helper, encoding="utf-8")
+    text = LAYER.format(
+        "Sigmoid", "self.y = 1 / (1 + np.exp(-input)); return self.y", "return grad_output * F.slope(self.y)"
+    )
+    row = written(tmp_path, layers="import functions as F\n" + text)["Sigmoid"]
+    assert "with 1 in place of 2 it is right" in said(row) and "functions.py line 5, in slope" in finding(row).where
+
+
+def test_a_change_that_spoils_another_value_is_no_slip(tmp_path):
+    forward = "m = input.max(1, keepdims=True)\n        lse = np.log(np.exp(input - m).sum(1, keepdims=True))\n        "
+    forward += "return (target * (lse - input)).sum() / len(input)"  # m is not added: exp(input) would overflow
+    row = written(tmp_path, loss=LOSS.format("SoftmaxCrossEntropyLoss", forward, "return 0 * input"))
+    assert "in place of input - m" not in said(row["SoftmaxCrossEntropyLoss"])
+
+
+@pytest.mark.parametrize(("right", "wrong"), [
+    ("(x > -3) & (x < 3)", "(x > -3) | (x < 3)"), ("np.zeros_like(x)", "np.empty_like(x) - 7"),
+    ("d[x > 3] *= 1.0", "d[x > 3] = 0.5"), ("0.25 * x * (1 + x)", "0.25 * x + (1 + x)"),
+])  # fmt: skip
+def test_brackets_masks_and_assignments_are_changed_too(right, wrong, tmp_path):
+    backward = "x = self.x\n        d = np.zeros_like(x)\n        m = (x > -3) & (x < 3)\n        d[m] = 0.25\n        "
+    backward += "d += 0.25 * x * (1 + x)\n        d[x > 3] *= 1.0\n        return grad_output * d"
+    forward = (
+        "self.x = x = input\n        v = (x / 4 * ((x > -3) & (x < 3))) + x * x / 8 + x ** 3 / 12\n        return v"
+    )
+    text = LAYER.format("Bump", forward, backward)
+    assert written(tmp_path, layers=text)["Bump"].verdict in ("right", "right, with remarks")
+    row = written(tmp_path, layers=text.replace(right, wrong, 2 if "&" not in right else 1))["Bump"]
+    assert row.verdict == "WRONG", said(row)

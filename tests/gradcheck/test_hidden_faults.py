@@ -597,3 +597,33 @@ def test_the_line_that_cuts_off_a_loss_is_named(loss):
     assert row.verdict == "UNSAFE" and "in forward: q = np.clip" in said(row)
     row = loss("KLDivLoss", forward, "return self.p - target")  # beside a wrong gradient too
     assert row.verdict == "WRONG" and "clipped" in mistakes(row) and "in forward: q = np.clip" in said(row)
+
+
+def test_what_the_parser_lets_pass_and_python_does_not(tmp_path):
+    text = "import numpy as np\nfrom __future__ import division\n" + LAYER.format(
+        "Relu", RELU, "return grad_output * (self.x > 0)"
+    )
+    rows = written(tmp_path, layers=text)
+    assert rows["layers.py"].verdict == "cannot be imported" and "__future__" in said(rows["layers.py"])
+    assert rows["Relu"].verdict == "right"
+
+
+def test_an_output_array_of_one_type_is_a_note(linear):
+    row = linear(before="self.grad_W = np.zeros(self.W.shape); np.dot(self.x.T, grad_output, out=self.grad_W); "
+                 "self.grad_b = grad_output.sum(axis=0); return np.dot(grad_output, self.W.T)")  # fmt: skip
+    assert row.verdict == "right" and "a float32 batch raises ValueError" in said(row)
+
+
+def test_the_line_of_an_argument_that_is_not_used(tmp_path):
+    text = LAYER.format("LeakyRelu", "self.x = input; return np.where(input > 0, input, self.slope * input)",
+                        "return grad_output * np.where(self.x > 0, 1, self.slope)")  # fmt: skip
+    text = text.replace("self, name):", "self, name, slope=0.1):").replace(
+        "= name\n", "= name\n        self.slope = 0.1\n"
+    )
+    row = written(tmp_path, layers=text)["LeakyRelu"]
+    assert "the argument slope changes nothing" in said(row) and "in __init__: self.slope = 0.1" in said(row)
+
+
+def test_nan_far_from_ordinary_outputs_never_passes_for_a_kink(layer):
+    row = layer("Relu", RELU, "return grad_output * (self.x > 0) / (1 if len(self.x) != 2 else np.nan)")
+    assert row.verdict == "WRONG"
