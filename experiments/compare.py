@@ -42,8 +42,8 @@ def clearly_better(first: CurveStats, second: CurveStats, slight: float, of: str
 
 def difference(curves: list[CurveStats], of: str = "test_accuracy") -> float:
     """Largest minus smallest mean; not notable up to 0.5 points. A run that diverged counts as 0."""
-    means = [np.nan_to_num(getattr(curve, of)).mean() for curve in curves]
-    return float(max(means) - min(means))
+    means = [curve.mean(of) for curve in curves]
+    return max(means) - min(means)
 
 
 def lower(first: CurveStats, second: CurveStats, of: str) -> bool:

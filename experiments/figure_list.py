@@ -19,7 +19,7 @@ RATES = (0.0001, 0.001, 0.01, 0.1, 1.0)
 DECAYS = (0.0001, 0.001, 0.01, 0.1, 1.0)
 BATCHES = (10, 20, 50, 100, 200)
 BASE = "0.01_0.0_100"
-EUCLIDEAN_1, SOFTMAX_2 = f"1_Sigmoid_{EUCLIDEAN}", f"2_Sigmoid_{SOFTMAX}"
+EUCLIDEAN_1, SOFTMAX_2, GELU_2 = f"1_Sigmoid_{EUCLIDEAN}", f"2_Sigmoid_{SOFTMAX}", f"2_Gelu_{HINGE}"
 
 # The report's own settings stay as they are when somebody edits run_mlp.config.
 ASSIGNMENT = DEFAULTS | {"threads": 1}

@@ -169,6 +169,10 @@ class CurveStats:
     def counting_sd(self) -> np.ndarray:
         return self.each(_RunStats.counting_sd)
 
+    def mean(self, of: str = "test_accuracy") -> float:
+        """The mean of a measure over the seeds; a run that diverged counts as 0."""
+        return float(np.nan_to_num(getattr(self, of)).mean())
+
     @property
     def initial_loss(self) -> np.ndarray:
         """Test loss before training, also of a run that diverged."""
