@@ -46,6 +46,11 @@ def difference(curves: list[CurveStats], of: str = "test_accuracy") -> float:
     return max(means) - min(means)
 
 
+def best_held_out(curves: dict[float, CurveStats]) -> float:
+    """The value, such as a learning rate, whose curve is best on the images held out from training."""
+    return max(curves, key=lambda value: curves[value].mean("valid_accuracy"))
+
+
 def lower(first: CurveStats, second: CurveStats, of: str) -> bool:
     """Lower in every seed. What was never reached, or is not there, is lower than nothing."""
     first, second = together(first, second)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from experiments.figure_list import curve_name
+from experiments.figure_list import SWEEPS, curve_name
 from experiments.store import Result
 from utils import FileError
 
@@ -281,6 +281,13 @@ class RunTable:
             if name.startswith(curve + "_"):
                 return self.named(f"{name.rsplit('_', 1)[0]}_{self.batch}")
         raise MissingRun(f"{curve} has no result at an equal first step")
+
+    def swept(self, number: int) -> dict[str, dict[str, dict]]:
+        """The curves of figures 14 to 19 as SWEEPS has their names: panel: line: value: curve."""
+        return {
+            panel: {line: {value: self.named(name) for value, name in names.items()} for line, names in lines.items()}
+            for panel, lines in SWEEPS[number].items()
+        }
 
     def pairs(self) -> list[tuple[CurveStats, CurveStats]]:
         """Curves without decay at batch sizes 100 and 10 of equal learning rate / batch size."""
