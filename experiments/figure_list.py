@@ -125,12 +125,6 @@ REMEDIES = {
     "dropout 0.5": {"dropout": 0.5},
     "learning rate × 10": {"rate": 0.1},
 }
-DEPTH_REMEDIES = {
-    "plain": {},
-    "Xavier or He": {},
-    "batch normalisation": {"batch_norm": True},
-    "residual": {"residual": True},
-}
 AGAINST_OVERFITTING = {
     "nothing": {},
     "decay 0.001": {"decay": 0.001},
@@ -139,12 +133,6 @@ AGAINST_OVERFITTING = {
     "dropout 0.5": {"dropout": 0.5},
     "decay 0.01 and dropout 0.5": {"decay": 0.01, "dropout": 0.5},
 }
-
-
-def _depth(activation: str, depth: int, remedy: str) -> str:
-    settings = {"init": "xavier" if activation == "Sigmoid" else "he"} if remedy == "Xavier or He" else {}
-    return named(f"{depth}_{activation}_{SOFTMAX}", **settings | DEPTH_REMEDIES[remedy])
-
 
 # figure: panel: line: value: the name of its curve
 SWEEPS = {
@@ -177,10 +165,19 @@ SWEEPS = {
     },
     17: {
         activation: {
-            remedy: {depth: _depth(activation, depth, remedy) for depth in DEPTHS if remedy != "residual" or depth > 1}
-            for remedy in DEPTH_REMEDIES
+            remedy: {
+                depth: named(f"{depth}_{activation}_{SOFTMAX}", **settings)
+                for depth in DEPTHS
+                if remedy != "residual" or depth > 1
+            }
+            for remedy, settings in {
+                "plain": {},
+                "Xavier or He": {"init": init},
+                "batch normalisation": {"batch_norm": True},
+                "residual": {"residual": True},
+            }.items()
         }
-        for activation in ("Sigmoid", "Relu")
+        for activation, init in (("Sigmoid", "xavier"), ("Relu", "he"))
     },
     18: {
         "": {
