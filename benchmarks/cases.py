@@ -1,5 +1,6 @@
 """What is measured: networks and batch sizes, the implementations by name; and what the benchmark commands share."""
 
+import contextlib
 import datetime
 import json
 import os
@@ -64,7 +65,7 @@ def parser(command: str, text: str | None) -> Parser:
     return Parser(prog=f"benchmarks/{command}.py", description=title, epilog=rest)
 
 
-def rounds(
+def measured_or_stored(
     command: str, text: str | None, arguments: list[str], usual: int, measured: Callable[[int, bool], dict]
 ) -> tuple[dict, Path]:
     """Return what measured(rounds, quick) found, now or with --draw-only earlier, and the folder for page and picture.
@@ -111,10 +112,8 @@ def made_with(packages: list[str], rounds: int) -> list[str]:
     """Return machine, software and load before the start, as lines of the page. No host name."""
     found = []
     for package in packages:
-        try:
+        with contextlib.suppress(PackageNotFoundError):
             found.append(f"{package} {version(package)}")
-        except PackageNotFoundError:
-            continue
     lines = [
         f"{datetime.date.today():%d %B %Y}; {processor()}, {os.cpu_count()} cores; "
         f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",

@@ -42,7 +42,7 @@ class DifferentResult(Error):
 
 
 def main(arguments: list[str]) -> int:
-    results, folder = cases.rounds("compare", __doc__, arguments, ROUNDS, measured)
+    results, folder = cases.measured_or_stored("compare", __doc__, arguments, ROUNDS, measured)
     cases.write_text(folder / "RESULTS.md", page(results))
     draw(folder / "compare.png", results)
     print(in_a_sentence(results))

@@ -38,7 +38,7 @@ AXES = {"batch size": "784-100-10", "width": "one hidden layer, batch 100", "dep
 
 
 def main(arguments: list[str]) -> int:
-    grown, folder = cases.rounds("growth", __doc__, arguments, ROUNDS, measured)
+    grown, folder = cases.measured_or_stored("growth", __doc__, arguments, ROUNDS, measured)
     cases.write_text(folder / "GROWTH.md", page(grown))
     draw(folder / "growth.png", grown)
     print(f"{folder / 'GROWTH.md'} and growth.png")

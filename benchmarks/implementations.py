@@ -128,8 +128,8 @@ class ThisProgram:
         "the mean loss and accuracy of each 50 steps are computed too. Threads as `--threads auto` chooses them."
     )
 
-    def __init__(self, data, cores: int = 1):
-        self.data, self.cores = data, cores
+    def __init__(self, data):
+        self.data, self.cores = data, 1
 
     def prepare(self, case: Case) -> None:
         """As many threads as the program would take of these cores, for the rest of the process."""

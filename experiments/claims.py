@@ -124,7 +124,7 @@ def by_layers(table: RunTable) -> dict[str, tuple[CurveStats, CurveStats]]:
     }
 
 
-def by_batch(table: RunTable) -> dict[str, dict[int, CurveStats]]:
+def by_batch_size(table: RunTable) -> dict[str, dict[int, CurveStats]]:
     """The curves of figures 11 and 12, by batch size."""
     return {
         name: {size: table.run(curve, rate, batch=size) for size in BATCHES}
@@ -619,7 +619,7 @@ def weight_decay(table: RunTable) -> Finding:
 
 def batch_and_accuracy(table: RunTable) -> Finding:
     parts, keys = [], []
-    for name, curves in by_batch(table).items():
+    for name, curves in by_batch_size(table).items():
         apart = compare.difference(list(curves.values()))
         keys.append(f"{100 * apart:.2f}")
         numbers = f"{keys[-1]} points; at batch size {listed(at(curves), final_test)}"
@@ -636,7 +636,7 @@ def batch_and_accuracy(table: RunTable) -> Finding:
 
 def batch_and_smoothness(table: RunTable) -> Finding:
     parts, trains, keys = [], [], []
-    for name, curves in by_batch(table).items():
+    for name, curves in by_batch_size(table).items():
         text = f"{name}: test accuracy scatters less at {LARGE} than at {SMALL} ({listed(at(curves), _residual)})"
         parts.append((text, compare.smoother(curves[LARGE], curves[SMALL], "test")))
         counted = listed(at(curves), lambda curve: f"{_residual(curve, 'train')}, {scatter(curve.counting_sd())}")
@@ -664,7 +664,7 @@ def times_of_batches(timing: dict | None) -> Finding:
 
 def batch_and_samples(table: RunTable) -> Finding:
     parts, keys = [], []
-    for name, curves in by_batch(table).items():
+    for name, curves in by_batch_size(table).items():
         reached = listed(at(curves), lambda curve: epochs(curve.samples_to_80, curve.samples))
         text = f"{name}: {SMALL} reaches 80 % train accuracy in fewer epochs than {LARGE} (at batch size {reached})"
         parts.append((text, compare.lower(curves[SMALL], curves[LARGE], "samples_to_80")))
