@@ -620,11 +620,11 @@ def weight_decay(table: RunTable) -> Finding:
 def batch_and_accuracy(table: RunTable) -> Finding:
     parts, keys = [], []
     for name, curves in by_batch_size(table).items():
-        apart = compare.difference(list(curves.values()))
+        apart = compare.difference(curves.values())
         keys.append(f"{100 * apart:.2f}")
         numbers = f"{keys[-1]} points; at batch size {listed(at(curves), final_test)}"
         parts.append((f"{name}: final means at most 0.5 points apart ({numbers})", apart <= compare.NOT_NOTABLE))
-    equal = [100 * compare.difference(list(pair)) for pair in table.pairs() if pair[0].trained and pair[1].trained]
+    equal = [100 * compare.difference(pair) for pair in table.pairs() if pair[0].trained and pair[1].trained]
     context = (
         f"At equal learning rate / batch size the {len(equal)} pairs at 100 and 10 that both train end "
         f"{np.median(equal):.2f} points apart in the median, {max(equal):.2f} at most."

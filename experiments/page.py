@@ -163,9 +163,9 @@ def _one_knob(table: RunTable, table_10: RunTable | None, flips: str, appendix: 
     if not pairs or not table_10:
         return ""
     both = [pair for pair in pairs if pair[0].trained and pair[1].trained]
-    equal = [pair for pair in both if compare.difference(list(pair)) <= compare.NOT_NOTABLE]
+    equal = [pair for pair in both if compare.difference(pair) <= compare.NOT_NOTABLE]
     first = "one knob while the step is small enough" if 2 * len(equal) > len(pairs) else "not one knob"
-    closest = sorted(equal, key=lambda pair: compare.difference(list(pair)))[:4]
+    closest = sorted(equal, key=compare.difference)[:4]
     text = (
         f"**Learning rate and batch size are {first}.** At the same ratio of learning rate to batch size, from the same "
         f"initial weights and in the same order, batch 100 and batch 10 end within 0.5 points in {len(equal)} of the "

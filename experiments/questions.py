@@ -59,7 +59,7 @@ def momentum(table: RunTable) -> Finding:
     parts, keys, gains = [], [], []
     for name, lines in table.swept(15).items():
         short, (same, divided) = in_words(name), lines.values()
-        apart = compare.difference(list(divided.values()))
+        apart = compare.difference(divided.values())
         failed = all(curve.failed for curve in divided.values())
         numbers = f"{100 * apart:.2f} apart; {listed(at(divided), final_test)}"
         text = f"{short}: at 0.01 · (1 − m) all {'fail' if failed else 'end within 0.5 points'} ({numbers})"
