@@ -446,7 +446,7 @@ def hinge_alone_trains(table: RunTable) -> Finding:
 
 
 def vanishing_gradients(table: RunTable) -> Finding:
-    failed = {name: curve for name, curve in by_loss(table, layers=2).items() if curve.failed}
+    failed = {name: curve for name, curve in by_loss(table, layers=2).items() if name in SWEEPS[16] and curve.failed}
     if not failed:
         return does_not_apply(f"all train here ({listed(by_loss(table, layers=2), final_test)})", "all train")
     parts, trained_yet, near = [], [], False
