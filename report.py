@@ -125,11 +125,11 @@ def write(options: argparse.Namespace, home: Path) -> list[Path]:
     say_seeds(options.seeds, stored)
     curves.use_project_cache()
     curves.load_matplotlib()
-    pictures = draw.save_all(drawn, stored, home / "figures")
-    if options.figures:
-        return pictures
     images = next(iter(stored.values()))[0].made_with["images"]
     table, table_10 = (RunTable(stored, batch, equal, images) for batch in (100, 10))
+    pictures = draw.save_all(drawn, table, home / "figures")
+    if options.figures:
+        return pictures
     report, tables = (home if options.dry_run else ROOT) / "REPORT.md", home / "TABLES.md"
     page.write(report, tables, table, table_10 if has_10 else None, timing.load(results), pictures)
     return [*pictures, tables, report]

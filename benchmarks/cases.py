@@ -1,11 +1,13 @@
 """What is measured: networks and batch sizes, the implementations by name; and what the benchmark commands share."""
 
+import contextlib
 import datetime
 import json
 import os
 import platform
 import re
 import statistics
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from itertools import pairwise
 from pathlib import Path
@@ -63,26 +65,28 @@ def parser(command: str, text: str | None) -> Parser:
     return Parser(prog=f"benchmarks/{command}.py", description=title, epilog=rest)
 
 
-def add_rounds(commands: Parser, usual: int, stored: str) -> None:
-    """Add --rounds, and one of --quick and --draw-only. stored: the file of the committed rounds."""
+def measured_or_stored(
+    command: str, text: str | None, arguments: list[str], usual: int, measured: Callable[[int, bool], dict]
+) -> tuple[dict, Path]:
+    """Return what measured(rounds, quick) found, now or with --draw-only earlier, and the folder for page and picture.
+
+    The folder is this one, or one in runs/ for --quick; what was found is kept in its {command}.json.
+    """
+    commands = parser(command, text)
     commands.add_argument("--rounds", type=int, metavar="N", help=f"rounds of each case (default {usual})")
     one = commands.add_mutually_exclusive_group()
     one.add_argument("--quick", action="store_true", help="two rounds, few steps: the numbers mean nothing; in runs/")
-    one.add_argument("--draw-only", action="store_true", help=f"measure nothing: page and picture from {stored}")
-
-
-def rounds_of(options, usual: int) -> int:
-    """Return how many rounds the flags ask for: --rounds, else two for --quick, else the usual number."""
+    stored = f"measure nothing: page and picture from {command}.json"
+    one.add_argument("--draw-only", action="store_true", help=stored)
+    options = commands.parse_args(arguments)
     if options.rounds is not None and options.rounds < 1:
         raise UsageError(f"--rounds is {options.rounds}: give a whole number from 1")
-    return options.rounds or (2 if options.quick else usual)
-
-
-def folder_of(options) -> Path:
-    """Return the folder for page and picture: this one, or one in runs/ for --quick."""
     folder = ROOT / "runs" / "dry-run-benchmarks" if options.quick else ROOT / "benchmarks"
     folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    if not options.draw_only:
+        found = measured(options.rounds or (2 if options.quick else usual), options.quick)
+        write_rounds(folder / f"{command}.json", found)
+    return read_rounds(folder / f"{command}.json"), folder
 
 
 def median_range(values: list[float]) -> tuple[float, float, float]:
@@ -108,10 +112,8 @@ def made_with(packages: list[str], rounds: int) -> list[str]:
     """Return machine, software and load before the start, as lines of the page. No host name."""
     found = []
     for package in packages:
-        try:
+        with contextlib.suppress(PackageNotFoundError):
             found.append(f"{package} {version(package)}")
-        except PackageNotFoundError:
-            continue
     lines = [
         f"{datetime.date.today():%d %B %Y}; {processor()}, {os.cpu_count()} cores; "
         f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",

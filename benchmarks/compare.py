@@ -42,13 +42,7 @@ class DifferentResult(Error):
 
 
 def main(arguments: list[str]) -> int:
-    parser = cases.parser("compare", __doc__)
-    cases.add_rounds(parser, ROUNDS, "compare.json")
-    options = parser.parse_args(arguments)
-    folder = cases.folder_of(options)
-    if not options.draw_only:
-        cases.write_rounds(folder / "compare.json", measured(options))
-    results = cases.read_rounds(folder / "compare.json")
+    results, folder = cases.measured_or_stored("compare", __doc__, arguments, ROUNDS, measured)
     cases.write_text(folder / "RESULTS.md", page(results))
     draw(folder / "compare.png", results)
     print(in_a_sentence(results))
@@ -59,23 +53,22 @@ def main(arguments: list[str]) -> int:
 # ---- measuring
 
 
-def measured(options) -> dict:
+def measured(rounds: int, quick: bool) -> dict:
     """Return everything that is measured: a list for each number, with one entry a round."""
-    rounds = cases.rounds_of(options, ROUNDS)
     results = {"made_with": cases.made_with(LIBRARIES, rounds), "left_out": []}
     results |= {"seconds": {}, "used": {}, "whole": {}, "about": {}}
     names = installed(results)
     with tempfile.TemporaryDirectory() as cache:
-        measure_processes(results, names, 1 if options.quick else min(rounds, WHOLE_ROUNDS), cache, options.quick)
+        measure_processes(results, names, 1 if quick else min(rounds, WHOLE_ROUNDS), cache, quick)
         for cores in (1, 2):
             if cores > cores_here():
                 leave_out(results, f"{cores} cores: this process may use {cores_here()}")
                 continue
-            if options.quick:
+            if quick:
                 names = [name for name in names if name != "compiled"]  # compiling takes 20 s a case
             with contextlib.ExitStack() as stack:
                 workers = started(names, cores, results, cache, stack)
-                for case in QUICK_CASES if options.quick else CASES:
+                for case in QUICK_CASES if quick else CASES:
                     measure_case(results, cores, case, workers, rounds)
     return results
 

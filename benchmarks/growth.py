@@ -38,13 +38,7 @@ AXES = {"batch size": "784-100-10", "width": "one hidden layer, batch 100", "dep
 
 
 def main(arguments: list[str]) -> int:
-    parser = cases.parser("growth", __doc__)
-    cases.add_rounds(parser, ROUNDS, "growth.json")
-    options = parser.parse_args(arguments)
-    folder = cases.folder_of(options)
-    if not options.draw_only:
-        cases.write_rounds(folder / "growth.json", measured(options))
-    grown = cases.read_rounds(folder / "growth.json")
+    grown, folder = cases.measured_or_stored("growth", __doc__, arguments, ROUNDS, measured)
     cases.write_text(folder / "GROWTH.md", page(grown))
     draw(folder / "growth.png", grown)
     print(f"{folder / 'GROWTH.md'} and growth.png")
@@ -54,10 +48,9 @@ def main(arguments: list[str]) -> int:
 # ---- measuring
 
 
-def measured(options) -> dict:
+def measured(rounds: int, quick: bool) -> dict:
     """Return everything that is measured; of each point the seconds per step of ours and of the lower bound."""
-    rounds, pick = cases.rounds_of(options, ROUNDS), slice(None, None, 6 if options.quick else 1)
-    stretch = STRETCH / 10 if options.quick else STRETCH
+    pick, stretch = slice(None, None, 6 if quick else 1), STRETCH / 10 if quick else STRETCH
     grown = {"made_with": cases.made_with(["numpy", "threadpoolctl"], rounds)}
     grown["empty"] = whole_process([sys.executable, "-c", "import numpy; print('ready')"], "ready").peak
     data = load_dataset(ROOT / "data")
@@ -94,19 +87,12 @@ def sized(hidden: tuple[int, ...], batch_size: int, stretch: float) -> Case:
 
 def point(ours: ThisProgram, hidden: tuple[int, ...], batch_size: int, rounds: int, stretch: float) -> dict:
     """Ours and the lower bound in turn; the first round warms up."""
-    case, found = sized(hidden, batch_size, stretch), {"ours": [], "bound": []}
+    case = sized(hidden, batch_size, stretch)
     ours.prepare(case)
-    for number in range(rounds + 1):
-        seconds = timed(ours, case, number)
-        start = time.perf_counter()
-        ours.lower_bound.steps(case.steps)
-        bound = (time.perf_counter() - start) / case.steps
-        if number > 0:
-            found["ours"].append(seconds)
-            found["bound"].append(bound)
-    fastest = [f"{1e6 * min(each):.0f} µs" for each in found.values()]
-    print(f"{case.name}: {fastest[0]} per step, lower bound {fastest[1]}", flush=True)
-    return found | {"batch_size": batch_size}
+    pairs = [(timed(ours, case, number), ours.lower_bound.seconds_per_step(case.steps)) for number in range(rounds + 1)]
+    mine, bound = (list(seconds) for seconds in zip(*pairs[1:]))
+    print(f"{case.name}: {1e6 * min(mine):.0f} µs per step, lower bound {1e6 * min(bound):.0f} µs", flush=True)
+    return {"ours": mine, "bound": bound, "batch_size": batch_size}
 
 
 def timed(ours: ThisProgram, case: Case, seed: int) -> float:

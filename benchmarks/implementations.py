@@ -14,6 +14,7 @@ backward, update. This program keeps the images as bytes; the others hold them a
 A library is imported when its class is made, so that a process holds one alone: ImportError if it is not installed.
 """
 
+import time
 from itertools import pairwise
 
 import numpy as np
@@ -23,7 +24,7 @@ import run_mlp
 from benchmarks.cases import Case
 from load_data import normalise
 from solve_net import train_net
-from training.settings import chosen_threads, resolve
+from training.settings import DEFAULTS, chosen_threads, resolve
 
 RATE = 0.01
 NEGLIGIBLE_RATE = 1e-9  # of the lower bound's update: its numbers do not matter, as long as they stay finite
@@ -39,6 +40,16 @@ def settings_of(case: Case) -> dict:
 def built(case: Case) -> tuple:
     """Return run_mlp's network and loss for a case, before training."""
     return run_mlp.build(settings_of(case), case.widths[0], case.widths[-1])[:2]
+
+
+def seconds_per_step(data, case: Case) -> float:
+    """Of case.steps steps of the training loop, settings as by default."""
+    settings = resolve(DEFAULTS, {"hidden": list(case.hidden), "batch_size": case.batch_size})
+    model, loss, rng = run_mlp.build(settings, case.widths[0], case.widths[-1])
+    samples = case.steps * case.batch_size
+    start = time.perf_counter()
+    train_net(model, loss, settings, data.train_images[:samples], data.train_labels[:samples], case.batch_size, 50, rng)
+    return (time.perf_counter() - start) / case.steps
 
 
 def parameters(model) -> list[np.ndarray]:
@@ -86,6 +97,11 @@ class LowerBound:
             self.products(self.backward)
             self.update()
 
+    def seconds_per_step(self, count: int) -> float:
+        start = time.perf_counter()
+        self.steps(count)
+        return (time.perf_counter() - start) / count
+
     def products(self, operands: list) -> None:
         for left, right, out in operands:
             self.product(left, right, out=out)
@@ -112,8 +128,8 @@ class ThisProgram:
         "the mean loss and accuracy of each 50 steps are computed too. Threads as `--threads auto` chooses them."
     )
 
-    def __init__(self, data, cores: int = 1):
-        self.data, self.cores = data, cores
+    def __init__(self, data):
+        self.data, self.cores = data, 1
 
     def prepare(self, case: Case) -> None:
         """As many threads as the program would take of these cores, for the rest of the process."""

@@ -43,6 +43,12 @@ def bind(cores: int) -> None:
 # ---- the parent's side
 
 
+def last_line(errors) -> str:
+    """The last line of the file that a process wrote its errors to; empty for none."""
+    errors.seek(0)
+    return errors.read().strip().split("\n")[-1]
+
+
 class Worker:
     """An implementation's process. Its first `answer` says that it has loaded, and about itself."""
 
@@ -77,9 +83,7 @@ class Worker:
             if "error" in answer:
                 raise Error(f"{TITLES[self.name]}: {answer['error']}")
             return answer
-        self.errors.seek(0)
-        last = self.errors.read().strip().splitlines()[-1:]
-        raise Error(f"{TITLES[self.name]}: its process ended ({last[0] if last else 'without a word'})")
+        raise Error(f"{TITLES[self.name]}: its process ended ({last_line(self.errors) or 'without a word'})")
 
     def close(self) -> None:
         for pipe in (self.process.stdin, self.process.stdout):
@@ -121,9 +125,7 @@ def whole_process(command: list, mark: str, environment: dict | None = None) -> 
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode or marked is None:
-            errors.seek(0)
-            last = errors.read().strip().splitlines()[-1:]
-            raise Error(f"{os.path.basename(command[1])} ended with {process.returncode}: {' '.join(last)}")
+            raise Error(f"{os.path.basename(command[1])} ended with {process.returncode}: {last_line(errors)}")
     return Whole(first, marked, usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3))
 
 
@@ -217,9 +219,7 @@ class Server:
         return {"seconds": seconds / self.case.steps, "busy": cpu / seconds}
 
     def lower_bound(self) -> dict:
-        start = time.perf_counter()
-        self.implementation.lower_bound.steps(self.case.steps)
-        return {"seconds": (time.perf_counter() - start) / self.case.steps}
+        return {"seconds": self.implementation.lower_bound.seconds_per_step(self.case.steps)}
 
 
 def made(name: str) -> tuple:

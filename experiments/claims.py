@@ -17,22 +17,27 @@ from experiments import compare
 from experiments.figure_list import (
     ACTIVATIONS,
     AT_BATCH_10,
+    BASE,
     BATCHES,
     BEST_OF,
     DECAYS,
     EUCLIDEAN,
+    EUCLIDEAN_1,
     FIGURES,
+    GELU_2,
     HINGE,
     LOSSES,
     RATES,
     SHORT_LOSS,
     SOFTMAX,
+    SOFTMAX_2,
     SWEEPS,
     in_words,
 )
 from experiments.statistics import TRAINED, CurveStats, MissingRun, RunTable
 from experiments.wording import (
     Finding,
+    at,
     conclude,
     convergence,
     does_not_apply,
@@ -65,7 +70,11 @@ VANISHING = 0.1  # δ(first)/δ(last) below this
 # What makes δ small, and the remedy of figure 16 that takes its factor out.
 FACTORS = {"initial weights": "weights N(0, 0.178²)", "sigmoids": "weights N(0, 0.04²)"}
 REPORT_SECONDS = {"Relu": 22, "Sigmoid": 29, "Gelu": 47}  # claim 12, 50 epochs
-REPORT_BATCHES = {"one layer, Euclidean": (134, 29), "two layers, softmax": (191, 40)}  # claim 27, at 10 and at 200
+# Claims 25 to 28: the curve, its learning rate, and the report's seconds for 50 epochs at batch 10 and at 200.
+BATCH_CURVES = {
+    "one layer, Euclidean": (EUCLIDEAN_1, 0.01, (134, 29)),
+    "two layers, softmax": (SOFTMAX_2, 1.0, (191, 40)),
+}
 SMALL, LARGE = min(BATCHES), max(BATCHES)
 
 
@@ -111,8 +120,15 @@ def by_layers(table: RunTable) -> dict[str, tuple[CurveStats, CurveStats]]:
     """One and two hidden layers, by activation and loss."""
     return {
         f"{activation} {SHORT_LOSS[loss]}": tuple(table.run(f"{layers}_{activation}_{loss}") for layers in (1, 2))
-        for activation in ACTIVATIONS
-        for loss in LOSSES
+        for activation, loss in itertools.product(ACTIVATIONS, LOSSES)
+    }
+
+
+def by_batch_size(table: RunTable) -> dict[str, dict[int, CurveStats]]:
+    """The curves of figures 11 and 12, by batch size."""
+    return {
+        name: {size: table.run(curve, rate, batch=size) for size in BATCHES}
+        for name, (curve, rate, _) in BATCH_CURVES.items()
     }
 
 
@@ -120,6 +136,11 @@ def at_equal_gradient(table: RunTable, layers: int = 1) -> dict[str, CurveStats]
     """By loss, at the learning rates that give all three the output gradient of hinge at 0.01."""
     found = {SHORT_LOSS[loss]: table.equal_gradient(f"{layers}_Sigmoid_{loss}") for loss in (EUCLIDEAN, SOFTMAX)}
     return found | {SHORT_LOSS[HINGE]: table.run(f"{layers}_Sigmoid_{HINGE}")}
+
+
+def remedied(table: RunTable, loss: str, remedy: str) -> CurveStats:
+    """The curve of figure 16 for a loss, by its short name, and one remedy."""
+    return table.named(SWEEPS[16][loss][""][remedy])
 
 
 def _without(curves: dict[str, CurveStats], name: str) -> dict[str, CurveStats]:
@@ -130,19 +151,17 @@ def _without(curves: dict[str, CurveStats], name: str) -> dict[str, CurveStats]:
 
 
 def without_hidden_layer(table: RunTable) -> Finding:
-    without = {loss: table.run(f"0_None_{loss}") for loss in LOSSES}
-    outcomes, gaps = {}, []
+    without, outcomes, gaps = by_loss(table, 0, "None"), {}, []
     for loss, activation in itertools.product(LOSSES, ACTIVATIONS):
-        one = table.run(f"1_{activation}_{loss}")
-        outcomes[f"{activation} {SHORT_LOSS[loss]}"] = compare.better(one, without[loss])
-        gaps.append(compare.gap(one, without[loss]))
+        name, one = SHORT_LOSS[loss], table.run(f"1_{activation}_{loss}")
+        outcomes[f"{activation} {name}"] = compare.better(one, without[name])
+        gaps.append(compare.gap(one, without[name]))
     smallest, largest = (chosen(gaps, key=np.mean).mean() for chosen in (min, max))
     least, most = mean_and_sd(np.array([smallest]), "+.2f", 100), percentage_points(np.array([largest]))
-    numbers = listed({SHORT_LOSS[loss]: curve for loss, curve in without.items()}, final_test)
     return Finding(
         verdict_of(list(outcomes.values())),
         f"Below one hidden layer {tally(outcomes, 'settings')}; the hidden layer brings {least} to {most}. "
-        f"Without one: {numbers}.",
+        f"Without one: {listed(without, final_test)}.",
         f"one hidden layer brings {least} to {most}",
         any(compare.near(each, compare.BETTER) for each in gaps),
     )
@@ -181,19 +200,17 @@ def sizes_of_losses(table: RunTable) -> Finding:
 
 
 def convergence_of_losses(table: RunTable) -> Finding:
-    curves = by_loss(table)
+    curves, equal = by_loss(table), at_equal_gradient(table)
     euclidean, softmax, hinge = curves.values()
-    equal = at_equal_gradient(table)
-    means = (curve.samples_to_80.mean() for curve in (euclidean, softmax))
-    alike = f" (Euclidean and softmax alike, up to a ratio of {compare.ALIKE})" if compare.is_alike(*means) else ""
+    fastest = compare.faster(hinge, softmax) and compare.faster(hinge, euclidean)
+    slowest = compare.faster(softmax, euclidean) and compare.faster(hinge, euclidean)
+    alike = compare.is_alike(euclidean.samples_to_80.mean(), softmax.samples_to_80.mean())
+    but = f" (Euclidean and softmax alike, up to a ratio of {compare.ALIKE})" if alike else ""
     return conclude(
-        [
-            ("hinge converges fastest", compare.faster(hinge, softmax) and compare.faster(hinge, euclidean)),
-            ("Euclidean slowest", compare.faster(softmax, euclidean) and compare.faster(hinge, euclidean)),
-        ],
+        [("hinge converges fastest", fastest), ("Euclidean slowest", slowest)],
         f"Epochs to 80 % train accuracy / to 95 % of the gain: {listed(curves, convergence)}. With an equal output "
         f"gradient (learning rates: {rates_of(equal)}): {listed(equal, convergence)}.",
-        f"epochs to 80 %: {listed(curves, _mean_epochs)}{alike}",
+        f"epochs to 80 %: {listed(curves, _mean_epochs)}{but}",
     )
 
 
@@ -215,10 +232,9 @@ def _seconds(times: dict[str, dict]) -> str:
 
 
 def times_of_losses(timing: dict | None) -> Finding:
-    times = _timed(timing, {SHORT_LOSS[loss]: f"1_Sigmoid_{loss}_0.01_0.0_100" for loss in LOSSES})
-    ordered = sorted(times.values(), key=lambda each: each["median"])
-    ratio = ordered[-1]["median"] / ordered[0]["median"]
-    alike = not compare.times_differ(ordered[-1], ordered[0])
+    times = _timed(timing, {SHORT_LOSS[loss]: f"1_Sigmoid_{loss}_{BASE}" for loss in LOSSES})
+    fastest, *_, slowest = sorted(times.values(), key=lambda each: each["median"])
+    ratio, alike = slowest["median"] / fastest["median"], not compare.times_differ(slowest, fastest)
     return conclude([(f"{_seconds(times)}: equal, slowest to fastest {ratio:.3f}", alike)], key=f"ratio {ratio:.3f}")
 
 
@@ -228,40 +244,31 @@ def softmax_like_hinge(table: RunTable) -> Finding:
         curves = _without(curves, "Euclidean")
         softmax, hinge = curves.values()
         gaps.append(compare.gap(softmax, hinge))
-        parts += [
-            (
-                f"{when} ({rates_of(curves)}) test accuracies at most 0.5 points apart ({listed(curves, final_test)})",
-                compare.difference([softmax, hinge]) <= compare.NOT_NOTABLE,
-            ),
-            (
-                f"convergence alike (epochs to 80 % / to 95 % of the gain: {listed(curves, convergence)})",
-                compare.converge_alike(softmax, hinge),
-            ),
-        ]
+        close = compare.difference([softmax, hinge]) <= compare.NOT_NOTABLE
+        text = f"{when} ({rates_of(curves)}) test accuracies at most 0.5 points apart ({listed(curves, final_test)})"
+        parts.append((text, close))
+        text = f"convergence alike (epochs to 80 % / to 95 % of the gain: {listed(curves, convergence)})"
+        parts.append((text, compare.converge_alike(softmax, hinge)))
     key = f"softmax − hinge {percentage_points(gaps[0])}, at an equal gradient {percentage_points(gaps[1])}"
     return conclude(parts, key=key, near=any(compare.near(abs(gap), compare.NOT_NOTABLE) for gap in gaps))
 
 
 def euclidean_below_softmax(table: RunTable) -> Finding:
-    sigmoid = _without(by_loss(table), "hinge")
-    others = {
-        f"{layers}_{activation}": _without(by_loss(table, layers, activation), "hinge")
-        for layers, activation in itertools.product((1, 2), ("Relu", "Gelu"))
-    }
-    outcomes = {name: compare.better(*reversed(pair.values())) for name, pair in others.items()}
-    gaps = {name: compare.gap(*reversed(pair.values())) for name, pair in others.items()}
-    equal = _without(at_equal_gradient(table), "hinge")
+    sigmoid, equal = (_without(curves, "hinge") for curves in (by_loss(table), at_equal_gradient(table)))
+    outcomes, gaps = {}, {}
+    for layers, activation in itertools.product((1, 2), ("Relu", "Gelu")):
+        name, curves = f"{layers}_{activation}", by_loss(table, layers, activation)
+        outcomes[name] = compare.better(curves["softmax"], curves["Euclidean"])
+        gaps[name] = compare.gap(curves["softmax"], curves["Euclidean"])
+    worse = compare.better(sigmoid["softmax"], sigmoid["Euclidean"])
+    by_target = (
+        f"(b) were it the target, it would be worse with any activation: {tally(outcomes, 'settings')}, "
+        f"softmax − Euclidean {listed(gaps, percentage_points)}"
+    )
     return conclude(
         [
-            (
-                f"(a) with one Sigmoid layer it is worse ({listed(sigmoid, final_test)})",
-                compare.better(*reversed(sigmoid.values())),
-            ),
-            (
-                f"(b) were it the target, it would be worse with any activation: {tally(outcomes, 'settings')}, "
-                f"softmax − Euclidean {listed(gaps, percentage_points)}",
-                all(outcomes.values()),
-            ),
+            (f"(a) with one Sigmoid layer it is worse ({listed(sigmoid, final_test)})", worse),
+            (by_target, all(outcomes.values())),
         ],
         f"With an equal output gradient (learning rates: {rates_of(equal)}): {listed(equal, final_test)}.",
         f"worse with Relu and Gelu {tally(outcomes, 'settings')}",
@@ -273,14 +280,13 @@ def euclidean_at_the_start(table: RunTable) -> Finding:
     curves = _without(by_loss(table), "hinge")
     euclidean, softmax = curves.values()
     early = listed(curves, lambda curve: percent(curve.start_accuracy))
+    faster = compare.better(euclidean, softmax, "start_accuracy")
     initial = listed(curves, lambda curve: three_digits(curve.initial_loss))
+    larger = compare.lower(softmax, euclidean, "initial_loss")
     return conclude(
         [
-            (
-                f"(a) Euclidean climbs faster (mean train accuracy of the first 2 epochs: {early})",
-                compare.better(euclidean, softmax, "start_accuracy"),
-            ),
-            (f"(b) its initial loss is larger ({initial})", compare.lower(softmax, euclidean, "initial_loss")),
+            (f"(a) Euclidean climbs faster (mean train accuracy of the first 2 epochs: {early})", faster),
+            (f"(b) its initial loss is larger ({initial})", larger),
         ],
         key=f"initial loss {listed(curves, lambda curve: f'{curve.initial_loss.mean():.3g}')}",
     )
@@ -290,15 +296,12 @@ def order_of_activations(table: RunTable) -> Finding:
     curves = by_activation(table)
     sigmoid, relu, gelu = curves.values()
     slight = compare.gap(relu, gelu)
-    below = [compare.clearly_better(curve, sigmoid, slight.mean()) for curve in (relu, gelu)]
+    below = all(compare.clearly_better(curve, sigmoid, slight.mean()) for curve in (relu, gelu))
+    to_relu, to_gelu = (percentage_points(compare.gap(sigmoid, curve)) for curve in (relu, gelu))
     return conclude(
         [
             (f"Relu slightly above Gelu ({percentage_points(slight)})", compare.slightly_better(relu, gelu)),
-            (
-                f"Sigmoid clearly below both ({percentage_points(compare.gap(sigmoid, relu))} to Relu, "
-                f"{percentage_points(compare.gap(sigmoid, gelu))} to Gelu)",
-                all(below),
-            ),
+            (f"Sigmoid clearly below both ({to_relu} to Relu, {to_gelu} to Gelu)", below),
         ],
         f"Test accuracy: {listed(curves, final_test)}.",
         means(curves),
@@ -310,35 +313,34 @@ def losses_of_activations(table: RunTable) -> Finding:
     curves = by_activation(table)
     sigmoid, relu, gelu = curves.values()
     slight = np.mean(compare.gap(gelu, relu, "test_loss"))
-    far = [np.mean(compare.gap(sigmoid, curve, "test_loss")) >= 2 * abs(slight) for curve in (relu, gelu)]
-    far += [compare.lower(curve, sigmoid, "test_loss") for curve in (relu, gelu)]
+    far = all(
+        np.mean(compare.gap(sigmoid, curve, "test_loss")) >= 2 * abs(slight)
+        and compare.lower(curve, sigmoid, "test_loss")
+        for curve in (relu, gelu)
+    )
     falls = all((curve.correlation < 0).all() for curve in curves.values())
+    correlations = listed(curves, lambda curve: three_digits(curve.correlation))
     return conclude(
         [
             ("Relu's loss below Gelu's", compare.lower(relu, gelu, "test_loss")),
-            ("Sigmoid's above both by at least twice the difference between those", all(far)),
-            (
-                "loss falls as accuracy rises (correlation over the epochs: "
-                f"{listed(curves, lambda curve: three_digits(curve.correlation))})",
-                falls,
-            ),
+            ("Sigmoid's above both by at least twice the difference between those", far),
+            (f"loss falls as accuracy rises (correlation over the epochs: {correlations})", falls),
         ],
         f"Test loss: {listed(curves, lambda curve: three_digits(curve.test_loss))}.",
-        listed(curves, lambda curve: f"{np.nan_to_num(curve.test_loss).mean():.3f}"),
+        listed(curves, lambda curve: f"{curve.mean('test_loss'):.3f}"),
     )
 
 
 def convergence_of_activations(table: RunTable) -> Finding:
     curves = by_activation(table)
     sigmoid, relu, gelu = curves.values()
+    slowest = compare.faster(relu, sigmoid) and compare.faster(gelu, sigmoid)
+    lowest = all(compare.better(curve, sigmoid, "train_accuracy") for curve in (relu, gelu))
     return conclude(
         [
             ("Relu and Gelu converge alike", compare.converge_alike(relu, gelu)),
-            ("Sigmoid slowest", compare.faster(relu, sigmoid) and compare.faster(gelu, sigmoid)),
-            (
-                f"Sigmoid lowest (train accuracy: {listed(curves, final_train)})",
-                all(compare.better(curve, sigmoid, "train_accuracy") for curve in (relu, gelu)),
-            ),
+            ("Sigmoid slowest", slowest),
+            (f"Sigmoid lowest (train accuracy: {listed(curves, final_train)})", lowest),
         ],
         f"Epochs to 80 % train accuracy / to 95 % of the gain: {listed(curves, convergence)}.",
         f"epochs to 80 %: {listed(curves, _mean_epochs)}",
@@ -346,35 +348,34 @@ def convergence_of_activations(table: RunTable) -> Finding:
 
 
 def times_of_activations(timing: dict | None) -> Finding:
-    times = _timed(timing, {name: f"1_{name}_{EUCLIDEAN}_0.01_0.0_100" for name in REPORT_SECONDS})
+    times = _timed(timing, {name: f"1_{name}_{EUCLIDEAN}_{BASE}" for name in REPORT_SECONDS})
     parts, ratios = [], []
     for slow, fast in (("Sigmoid", "Relu"), ("Gelu", "Sigmoid")):
-        ratios.append(times[slow]["median"] / times[fast]["median"])
-        text = f"{slow} takes longer than {fast} (ratio {ratios[-1]:.3f}, report "
-        text += f"{REPORT_SECONDS[slow] / REPORT_SECONDS[fast]:.2f})"
+        ratios.append(f"{times[slow]['median'] / times[fast]['median']:.3f}")
+        said = f"{REPORT_SECONDS[slow] / REPORT_SECONDS[fast]:.2f}"
+        text = f"{slow} takes longer than {fast} (ratio {ratios[-1]}, report {said})"
         parts.append((text, compare.times_differ(times[slow], times[fast])))
-    return conclude(parts, f"{_seconds(times)}.", f"ratios {ratios[0]:.3f}, {ratios[1]:.3f}")
+    return conclude(parts, f"{_seconds(times)}.", f"ratios {', '.join(ratios)}")
 
 
 def small_derivative(table: RunTable) -> Finding:
-    losses, sigmoid = by_loss(table), table.run(f"1_Sigmoid_{EUCLIDEAN}")
-    slopes = {f"epoch {epoch}": sigmoid.slope(epoch)[:, 0] for epoch in (0, 1, 50)}
+    losses, (sigmoid, fast) = by_loss(table), (table.run(EUCLIDEAN_1, rate) for rate in (0.01, 1.0))
     larger = all(compare.lower(losses[name], sigmoid, "initial_loss") for name in ("softmax", "hinge"))
     initial = listed(losses, lambda curve: three_digits(curve.initial_loss))
+    slopes = {f"epoch {epoch}": sigmoid.slope(epoch)[:, 0] for epoch in (0, 1, 50)}
     recorded = [slope for slope in slopes.values() if np.isfinite(slope).all()]
+    small = (
+        f"the mean slope of its sigmoids is small at each epoch, below half of the largest possible {STEEPEST} "
+        f"({listed(slopes, three_digits)})"
+    )
     at_the_end = listed(losses, lambda curve: three_digits(curve.slope(50)[:, 0]))
-    flat = table.run(f"1_Sigmoid_{EUCLIDEAN}", 1.0)
     return conclude(
         [
             (f"Euclidean's initial loss is larger than the others' ({initial})", larger),
-            (
-                f"the mean slope of its sigmoids is small at each epoch, below half of the largest possible {STEEPEST} "
-                f"({listed(slopes, three_digits)})",
-                all((slope < STEEPEST / 2).all() for slope in recorded),
-            ),
+            (small, all((slope < STEEPEST / 2).all() for slope in recorded)),
         ],
         f"At epoch 50, by loss: {at_the_end}. At learning rate 1 it does happen: "
-        f"{percent(flat.flat_units(50)[:, 0])} of its units are flat on every image then.",
+        f"{percent(fast.flat_units(50)[:, 0])} of its units are flat on every image then.",
         f"slope {three_digits(recorded[-1])} of {STEEPEST}",
         any(compare.near(slope, STEEPEST / 2) for slope in recorded),
     )
@@ -386,34 +387,28 @@ def no_overfitting(table: RunTable) -> Finding:
     curves = [curve for curve in curves if curve.trained]
     overfit = [curve.name for curve in curves if curve.mostly_overfits]
     positive = [curve.name for curve in curves if not (curve.correlation < 0).all()]
-    return conclude(
-        [
-            (
-                "no curve of figures 2 to 10 that trained overfits in two of three seeds: test loss above train loss "
-                f"and more than 5 % above its minimum ({how_many(overfit, len(curves))})",
-                not overfit,
-            ),
-            (
-                "test loss and test accuracy are negatively correlated over the epochs, in each of these curves and "
-                f"every seed (not so: {how_many(positive, len(curves))})",
-                not positive,
-            ),
-        ],
-        key=f"{len(overfit)} of {len(curves)} overfit",
+    none_overfits = (
+        "no curve of figures 2 to 10 that trained overfits in two of three seeds: test loss above train loss and more "
+        f"than 5 % above its minimum ({how_many(overfit, len(curves))})"
     )
+    correlated = (
+        "test loss and test accuracy are negatively correlated over the epochs, in each of these curves and every seed "
+        f"(not so: {how_many(positive, len(curves))})"
+    )
+    parts = [(none_overfits, not overfit), (correlated, not positive)]
+    return conclude(parts, key=f"{len(overfit)} of {len(curves)} overfit")
 
 
 def almost_everything(table: RunTable) -> Finding:
     curves = {name: one for name, (one, _) in by_layers(table).items()}
     outcomes = {name: bool((curve.test_accuracy >= ALMOST_ALL).all()) for name, curve in curves.items()}
-    finals = [np.nan_to_num(curve.test_accuracy) for curve in curves.values()]
-    lowest, highest = (100 * chosen(final.mean() for final in finals) for chosen in (min, max))
+    lowest, highest = (100 * chosen(curve.mean() for curve in curves.values()) for chosen in (min, max))
     return Finding(
         verdict_of(list(outcomes.values())),
         f"At least {100 * ALMOST_ALL:.0f} % in every seed {tally(outcomes, 'settings')}. "
         f"Test accuracy: {listed(curves, final_test)}.",
         f"{lowest:.2f} to {highest:.2f} %, {tally(outcomes, 'settings').split(' (')[0]} at least 95",
-        any(compare.near(final, ALMOST_ALL) for final in finals),
+        any(compare.near(np.nan_to_num(curve.test_accuracy), ALMOST_ALL) for curve in curves.values()),
     )
 
 
@@ -451,7 +446,7 @@ def hinge_alone_trains(table: RunTable) -> Finding:
 
 
 def vanishing_gradients(table: RunTable) -> Finding:
-    failed = {name: curve for name, curve in by_loss(table, layers=2).items() if curve.failed}
+    failed = {name: curve for name, curve in by_loss(table, layers=2).items() if name in SWEEPS[16] and curve.failed}
     if not failed:
         return does_not_apply(f"all train here ({listed(by_loss(table, layers=2), final_test)})", "all train")
     parts, trained_yet, near = [], [], False
@@ -461,15 +456,11 @@ def vanishing_gradients(table: RunTable) -> Finding:
         trained_yet += [f"{other} {name}" for other, each in curves.items() if _vanishes(each) and each.trained]
         if name not in failed:
             continue
+        small = f"{name}: δ(first)/δ(last) at epochs 0 and 1 below {VANISHING} and smallest for Sigmoid"
         smallest = all(_vanishes_more(sigmoid, curves[other]) for other in ("Relu", "Gelu"))
-        parts += [
-            (
-                f"{name}: δ(first)/δ(last) at epochs 0 and 1 below {VANISHING} and smallest for Sigmoid "
-                f"({listed(curves, _ratios)})",
-                _vanishes(sigmoid) and smallest,
-            ),
-            (f"{name}: smaller with two Sigmoid layers than with one ({_ratios(one)})", _vanishes_more(sigmoid, one)),
-        ]
+        parts.append((f"{small} ({listed(curves, _ratios)})", _vanishes(sigmoid) and smallest))
+        smaller = f"{name}: smaller with two Sigmoid layers than with one ({_ratios(one)})"
+        parts.append((smaller, _vanishes_more(sigmoid, one)))
     for factor, remedy in FACTORS.items():
         without = {name: remedied(table, name, remedy) for name in failed}
         text = f"without the factor of the {factor}, by {remedy}, they train ({listed(without, final_test)})"
@@ -482,11 +473,6 @@ def vanishing_gradients(table: RunTable) -> Finding:
     falls = taken_apart(next(iter(failed.values())))
     key = f"δ falls to {falls}; {len(trained_yet)} train with a ratio below {VANISHING}"
     return conclude(parts, f"Before training it is {falls}.", key, near)
-
-
-def remedied(table: RunTable, loss: str, remedy: str) -> CurveStats:
-    """The curve of figure 16 for a loss, by its short name, and one remedy."""
-    return table.named(SWEEPS[16][loss][""][remedy])
 
 
 def taken_apart(curve: CurveStats) -> str:
@@ -521,15 +507,12 @@ def more_expressive(table: RunTable) -> Finding:
     equal, base = at_equal_gradient(table, 2), by_loss(table, layers=2)
     if any(base[name].trained for name in ("Euclidean", "softmax")):
         return does_not_apply(f"hinge is not alone here ({listed(base, final_test)})", "not alone")
-    slow_hinge, fast_softmax = table.run(f"2_Sigmoid_{HINGE}", 0.001), table.run(f"2_Sigmoid_{SOFTMAX}", 0.1)
-    parts = [
-        (
-            f"{name} does not train even with an output gradient as large as hinge's "
-            f"(learning rate {equal[name].settings['learning_rate']:g}: {final_test(equal[name])})",
-            not equal[name].trained,
-        )
-        for name in ("Euclidean", "softmax")
-    ]
+    slow_hinge, fast_softmax = table.run(f"2_Sigmoid_{HINGE}", 0.001), table.run(SOFTMAX_2, 0.1)
+    parts = []
+    for name, curve in _without(equal, "hinge").items():
+        there = f"learning rate {curve.settings['learning_rate']:g}: {final_test(curve)}"
+        text = f"{name} does not train even with an output gradient as large as hinge's ({there})"
+        parts.append((text, not curve.trained))
     if fast_softmax.name != equal["softmax"].name:
         parts.append((f"nor does softmax at 0.1 ({final_test(fast_softmax)})", not fast_softmax.trained))
     parts.append((f"hinge trains at 0.001, a step like theirs ({final_test(slow_hinge)})", slow_hinge.trained))
@@ -544,7 +527,7 @@ def more_expressive(table: RunTable) -> Finding:
 
 
 def rate_makes_it_train(table: RunTable) -> Finding:
-    low, high = (table.run(f"2_Sigmoid_{SOFTMAX}", rate) for rate in (0.01, 1.0))
+    low, high = (table.run(SOFTMAX_2, rate) for rate in (0.01, 1.0))
     if low.trained:
         return does_not_apply(f"it trains at 0.01 ({final_test(low)})", f"{means({'at 0.01:': low})} %")
     text = f"does not train at 0.01 ({final_test(low)}) and trains at 1 ({final_test(high)})"
@@ -552,48 +535,45 @@ def rate_makes_it_train(table: RunTable) -> Finding:
 
 
 def hard_at_any_rate(table: RunTable) -> Finding:
-    curves = {f"{rate:g}:": table.run(f"2_Sigmoid_{EUCLIDEAN}", rate) for rate in RATES}
-    trains = [name.rstrip(":") for name, curve in curves.items() if curve.trained]
-    seeds = listed(
-        curves, lambda curve: " / ".join(f"{100 * value:.1f}" for value in np.nan_to_num(curve.test_accuracy))
-    )
-    text = f"trains at {', '.join(trains) or 'no rate'} (test accuracy of each seed at {seeds} %)"
-    return conclude([(text, not trains)], key=f"trains at {', '.join(trains) or 'no rate'}")
+    curves = {rate: table.run(f"2_Sigmoid_{EUCLIDEAN}", rate) for rate in RATES}
+    trains = f"trains at {', '.join(f'{rate:g}' for rate, curve in curves.items() if curve.trained) or 'no rate'}"
+    finals = {name: 100 * np.nan_to_num(curve.test_accuracy) for name, curve in at(curves).items()}
+    seeds = listed(finals, lambda each: " / ".join(f"{final:.1f}" for final in each))
+    none = not any(curve.trained for curve in curves.values())
+    return conclude([(f"{trains} (test accuracy of each seed at {seeds} %)", none)], key=trains)
 
 
 def learning_rates(table: RunTable) -> Finding:
-    curves = {rate: table.run(f"1_Sigmoid_{EUCLIDEAN}", rate) for rate in RATES}
+    curves = {rate: table.run(EUCLIDEAN_1, rate) for rate in RATES}
     low, lower_rate, base, tenth, one = curves.values()
-    pairs = [
-        (f"{slow:g} to {fast:g}", curves[slow], curves[fast])
+    below = compare.better(base, lower_rate) and compare.better(lower_rate, low)
+    speeds = {
+        f"{slow:g} to {fast:g}": compare.faster(curves[fast], curves[slow])
         for slow, fast in itertools.pairwise(RATES)
         if np.isfinite(np.append(curves[slow].samples_to_80, curves[fast].samples_to_80)).any()
-    ]
-    speeds = {name: compare.faster(fast, slow) for name, slow, fast in pairs}
-    moving = {f"{rate:g}:": curve for rate, curve in curves.items() if not curve.at_chance}
-    rises = [compare.smoother(slow, fast, "test") for slow, fast in itertools.pairwise(moving.values())]
+    }
+    faster = (
+        f"(b) a larger rate converges faster ({tally(speeds, 'steps')}, leaving out those between rates that never "
+        f"reach 80 %; epochs to 80 % / to 95 % of the gain at {listed(at(curves), convergence)})"
+    )
+    moving = {rate: curve for rate, curve in curves.items() if not curve.at_chance}
+    all_move = len(moving) == len(RATES)
+    rises = all(compare.smoother(slow, fast, "test") for slow, fast in itertools.pairwise(moving.values()))
     steps = np.diff([curve.residual_sd("test").mean() for curve in moving.values()])
-    most = len(moving) == len(RATES) and bool(np.argmax(steps) == len(steps) - 1)
-    named = {f"{rate:g}:": curve for rate, curve in curves.items()}
-    collapsed = "" if len(moving) == len(RATES) else "; a run at chance has no noise to compare"
-    below = compare.better(base, lower_rate) and compare.better(lower_rate, low)
+    most = all_move and bool(np.argmax(steps) == len(steps) - 1)
+    rougher = (
+        "(c) and less steadily, most of all 1 against 0.1 (deviation of test accuracy at "
+        f"{listed(at(moving), _residual)}{'' if all_move else '; a run at chance has no noise to compare'})"
+    )
     return conclude(
         [
             ("(a) below 0.01 test accuracy falls with the rate", below),
-            (
-                f"(b) a larger rate converges faster ({tally(speeds, 'steps')}, leaving out those between rates that "
-                f"never reach 80 %; epochs to 80 % / to 95 % of the gain at {listed(named, convergence)})",
-                bool(speeds) and all(speeds.values()),
-            ),
-            (
-                f"(c) and less steadily, most of all 1 against 0.1 (deviation of test accuracy at "
-                f"{listed(moving, _residual)}{collapsed})",
-                all(rises) and most,
-            ),
+            (faster, bool(speeds) and all(speeds.values())),
+            (rougher, rises and most),
             ("(d) 1 ends below 0.1", compare.better(tenth, one)),
         ],
-        f"Test accuracy at {listed(named, final_test)}.",
-        means(named),
+        f"Test accuracy at {listed(at(curves), final_test)}.",
+        means(at(curves)),
     )
 
 
@@ -604,13 +584,10 @@ def _residual(curve: CurveStats, split: str = "test") -> str:
 def others_train(table: RunTable) -> Finding:
     curves = {
         f"{layers}_{activation}_{SHORT_LOSS[loss]}": table.run(f"{layers}_{activation}_{loss}")
-        for layers in (1, 2)
-        for activation in ACTIVATIONS
-        if activation != "Sigmoid"
-        for loss in LOSSES
+        for layers, activation, loss in itertools.product((1, 2), ("Relu", "Gelu"), LOSSES)
     }
     outcomes = {name: curve.trained for name, curve in curves.items()}
-    worst = min(curves.values(), key=lambda curve: np.nan_to_num(curve.test_accuracy).mean())
+    worst = min(curves.values(), key=CurveStats.mean)
     text = f"trained {tally(outcomes, 'models with Relu or Gelu')}; the worst is {worst.name} at {final_test(worst)}"
     key = f"{sum(outcomes.values())} of {len(outcomes)} train"
     return conclude([(text, sum(outcomes.values()) > len(outcomes) / 2)], key=key)
@@ -618,56 +595,36 @@ def others_train(table: RunTable) -> Finding:
 
 def weight_decay(table: RunTable) -> Finding:
     parts, keys, losses = [], [], []
-    for curve, rate in ((f"2_Gelu_{HINGE}", 0.01), (f"2_Sigmoid_{SOFTMAX}", 1.0)):
-        name = in_words(curve)
-        runs = {f"{decay:g}:": table.run(curve, rate, decay) for decay in (0.0, *DECAYS)}
-        without, largest = runs["0:"], runs["1:"]
-        falls, harmless = {}, "0"
-        left_out = ""
+    for curve, rate in ((GELU_2, 0.01), (SOFTMAX_2, 1.0)):
+        name, runs = in_words(curve), {decay: table.run(curve, rate, decay) for decay in (0.0, *DECAYS)}
+        without, largest = runs[0.0], runs[1.0]
+        falls, harmless, left_out = {}, 0.0, ""
         for (less, first), (more, second) in itertools.pairwise(runs.items()):
+            step = f"{less:g} to {more:g}"
             if first.at_chance and second.at_chance:
-                left_out = f", leaving out {less[:-1]} to {more[:-1]}, both at chance"
-            if not (first.at_chance and second.at_chance):
-                falls[f"{less[:-1]} to {more[:-1]}"] = compare.better(first, second)
-            if harmless == less[:-1] and compare.difference([without, second]) <= compare.NOT_NOTABLE:
-                harmless = more[:-1]
-        share = percent(largest.class_share)
-        parts += [
-            (
-                f"{name} falls at each step ({tally(falls, 'steps')}{left_out}; test accuracy at "
-                f"{listed(runs, final_test)})",
-                all(falls.values()),
-            ),
-            (f"{name} is at chance at 1 ({share} of the predictions in one class)", largest.at_chance),
-        ]
-        effect = f"no effect up to {harmless}" if harmless != "0" else f"harm from {DECAYS[0]:g}"
+                left_out = f", leaving out {step}, both at chance"
+            else:
+                falls[step] = compare.better(first, second)
+            if harmless == less and compare.difference([without, second]) <= compare.NOT_NOTABLE:
+                harmless = more
+        at_each = f"{tally(falls, 'steps')}{left_out}; test accuracy at {listed(at(runs), final_test)}"
+        parts.append((f"{name} falls at each step ({at_each})", all(falls.values())))
+        share = f"{percent(largest.class_share)} of the predictions in one class"
+        parts.append((f"{name} is at chance at 1 ({share})", largest.at_chance))
+        effect = f"no effect up to {harmless:g}" if harmless else f"harm from {DECAYS[0]:g}"
         keys.append(f"{name}: {effect}")
-        losses.append(f"{name} {three_digits(without.test_loss)} and {three_digits(runs['0.001:'].test_loss)}")
+        losses.append(f"{name} {three_digits(without.test_loss)} and {three_digits(runs[0.001].test_loss)}")
     return conclude(parts, f"Final test loss without and at 0.001: {', '.join(losses)}.", "; ".join(keys))
-
-
-# ---- batch sizes
-
-
-def _batch_curves(table: RunTable) -> dict[str, dict[int, CurveStats]]:
-    curves = {
-        "one layer, Euclidean": (f"1_Sigmoid_{EUCLIDEAN}", 0.01),
-        "two layers, softmax": (f"2_Sigmoid_{SOFTMAX}", 1),
-    }
-    return {
-        name: {size: table.run(curve, rate, batch=size) for size in BATCHES} for name, (curve, rate) in curves.items()
-    }
 
 
 def batch_and_accuracy(table: RunTable) -> Finding:
     parts, keys = [], []
-    for name, curves in _batch_curves(table).items():
-        apart = compare.difference(list(curves.values()))
-        numbers = listed({f"{size}:": curve for size, curve in curves.items()}, final_test)
-        text = f"{name}: final means at most 0.5 points apart ({100 * apart:.2f} points; at batch size {numbers})"
-        parts.append((text, apart <= compare.NOT_NOTABLE))
+    for name, curves in by_batch_size(table).items():
+        apart = compare.difference(curves.values())
         keys.append(f"{100 * apart:.2f}")
-    equal = [100 * compare.difference(list(pair)) for pair in table.pairs() if pair[0].trained and pair[1].trained]
+        numbers = f"{keys[-1]} points; at batch size {listed(at(curves), final_test)}"
+        parts.append((f"{name}: final means at most 0.5 points apart ({numbers})", apart <= compare.NOT_NOTABLE))
+    equal = [100 * compare.difference(pair) for pair in table.pairs() if pair[0].trained and pair[1].trained]
     context = (
         f"At equal learning rate / batch size the {len(equal)} pairs at 100 and 10 that both train end "
         f"{np.median(equal):.2f} points apart in the median, {max(equal):.2f} at most."
@@ -679,11 +636,10 @@ def batch_and_accuracy(table: RunTable) -> Finding:
 
 def batch_and_smoothness(table: RunTable) -> Finding:
     parts, trains, keys = [], [], []
-    for name, curves in _batch_curves(table).items():
-        sizes = {f"{size}:": curve for size, curve in curves.items()}
-        text = f"{name}: test accuracy scatters less at {LARGE} than at {SMALL} ({listed(sizes, _residual)})"
+    for name, curves in by_batch_size(table).items():
+        text = f"{name}: test accuracy scatters less at {LARGE} than at {SMALL} ({listed(at(curves), _residual)})"
         parts.append((text, compare.smoother(curves[LARGE], curves[SMALL], "test")))
-        counted = listed(sizes, lambda curve: f"{_residual(curve, 'train')}, {scatter(curve.counting_sd())}")
+        counted = listed(at(curves), lambda curve: f"{_residual(curve, 'train')}, {scatter(curve.counting_sd())}")
         trains.append(f"{name} {counted}")
         small, large = (scatter(curves[size].residual_sd("test"), ".2f") for size in (SMALL, LARGE))
         keys.append(f"{name}: {small} at {SMALL}, {large} at {LARGE}")
@@ -696,10 +652,9 @@ def batch_and_smoothness(table: RunTable) -> Finding:
 
 
 def times_of_batches(timing: dict | None) -> Finding:
-    curves = (f"1_Sigmoid_{EUCLIDEAN}_0.01_0.0", f"2_Sigmoid_{SOFTMAX}_1.0_0.0")
     parts, ratios = [], []
-    for (name, (small, large)), curve in zip(REPORT_BATCHES.items(), curves):
-        times = _timed(timing, {f"at {size}": f"{curve}_{size}" for size in (SMALL, LARGE)})
+    for name, (curve, rate, (small, large)) in BATCH_CURVES.items():
+        times = _timed(timing, {f"at {size}": f"{curve}_{rate}_0.0_{size}" for size in (SMALL, LARGE)})
         slow, fast = times.values()
         ratios.append(f"{slow['median'] / fast['median']:.1f}")
         text = f"{name}: {_seconds(times)}, a ratio of {ratios[-1]} (report {small / large:.1f})"
@@ -709,9 +664,8 @@ def times_of_batches(timing: dict | None) -> Finding:
 
 def batch_and_samples(table: RunTable) -> Finding:
     parts, keys = [], []
-    for name, curves in _batch_curves(table).items():
-        sizes = {f"{size}:": curve for size, curve in curves.items()}
-        reached = listed(sizes, lambda curve: epochs(curve.samples_to_80, curve.samples))
+    for name, curves in by_batch_size(table).items():
+        reached = listed(at(curves), lambda curve: epochs(curve.samples_to_80, curve.samples))
         text = f"{name}: {SMALL} reaches 80 % train accuracy in fewer epochs than {LARGE} (at batch size {reached})"
         parts.append((text, compare.lower(curves[SMALL], curves[LARGE], "samples_to_80")))
         keys.append(f"{_mean_epochs(curves[SMALL])} against {_mean_epochs(curves[LARGE])} epochs")
@@ -721,18 +675,17 @@ def batch_and_samples(table: RunTable) -> Finding:
 def decay_at_the_best_rate(table: RunTable) -> Finding:
     """Each model's learning rate against all others that were tried: none better."""
     parts, keys = [], []
-    for curve, chosen, rates in ((f"2_Gelu_{HINGE}", 0.01, BEST_OF), (f"2_Sigmoid_{SOFTMAX}", 1.0, RATES)):
-        runs = {f"{rate:g}:": table.run(curve, rate) for rate in rates}
-        name, own = in_words(curve), runs[f"{chosen:g}:"]
-        above = [rate.rstrip(":") for rate, run in runs.items() if run is not own and compare.better(run, own)]
-        text = f"{name}: no rate is better than {chosen:g} (test accuracy at {listed(runs, final_test)})"
+    for curve, chosen, rates in ((GELU_2, 0.01, BEST_OF), (SOFTMAX_2, 1.0, RATES)):
+        name, runs = in_words(curve), {rate: table.run(curve, rate) for rate in rates}
+        above = [f"{rate:g}" for rate in rates if rate != chosen and compare.better(runs[rate], runs[chosen])]
+        text = f"{name}: no rate is better than {chosen:g} (test accuracy at {listed(at(runs), final_test)})"
         parts.append((text, not above))
         keys.append(f"{name}: " + (f"better at {' and '.join(above)}" if above else f"{chosen:g} is best"))
     return conclude(parts, key="; ".join(keys))
 
 
 def jumps_between_optima(table: RunTable) -> Finding:
-    curve = table.run(f"1_Sigmoid_{EUCLIDEAN}", 1.0)
+    curve = table.run(EUCLIDEAN_1, 1.0)
     flat, share = curve.flat_units(50)[:, 0], curve.class_share
     text = (
         f"at learning rate 1, {percent(flat)} of the units are flat on every image, and {percent(share)} of the test "

@@ -1,5 +1,7 @@
 """When one curve is better, faster, smoother than another, or like it: every definition, once."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from experiments.statistics import CurveStats, MissingRun
@@ -30,20 +32,25 @@ def better(first: CurveStats, second: CurveStats, of: str = "test_accuracy") -> 
     return bool((gaps > 0).all() and gaps.mean() >= BETTER)
 
 
-def slightly_better(first: CurveStats, second: CurveStats, of: str = "test_accuracy") -> bool:
+def slightly_better(first: CurveStats, second: CurveStats) -> bool:
     """Better, by at most 3 points."""
-    return better(first, second, of) and bool(gap(first, second, of).mean() <= SLIGHTLY)
+    return better(first, second) and bool(gap(first, second).mean() <= SLIGHTLY)
 
 
-def clearly_better(first: CurveStats, second: CurveStats, slight: float, of: str = "test_accuracy") -> bool:
+def clearly_better(first: CurveStats, second: CurveStats, slight: float) -> bool:
     """Better, by at least twice this slight difference of two others."""
-    return better(first, second, of) and bool(gap(first, second, of).mean() >= 2 * abs(slight))
+    return better(first, second) and bool(gap(first, second).mean() >= 2 * abs(slight))
 
 
-def difference(curves: list[CurveStats], of: str = "test_accuracy") -> float:
-    """Largest minus smallest mean; not notable up to 0.5 points. A run that diverged counts as 0."""
-    means = [np.nan_to_num(getattr(curve, of)).mean() for curve in curves]
-    return float(max(means) - min(means))
+def difference(curves: Iterable[CurveStats]) -> float:
+    """Largest minus smallest mean test accuracy; not notable up to 0.5 points. A run that diverged counts as 0."""
+    means = [curve.mean() for curve in curves]
+    return max(means) - min(means)
+
+
+def best_held_out(curves: dict[float, CurveStats]) -> float:
+    """The value, such as a learning rate, whose curve is best on the images held out from training."""
+    return max(curves, key=lambda value: curves[value].mean("valid_accuracy"))
 
 
 def lower(first: CurveStats, second: CurveStats, of: str) -> bool:

@@ -5,13 +5,16 @@ thick one. Ordered values (rate, decay, batch size) go through one map from dark
 """
 
 import math
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 import curves
 from curves import COLOURS, LOG_IN_ERROR, Curve
+from experiments.compare import best_held_out
 from experiments.figure_list import (
+    AGAINST_OVERFITTING,
     AT_BATCH_10,
     FIGURES,
     HINGE,
@@ -20,9 +23,8 @@ from experiments.figure_list import (
     SWEEPS,
     at_batch_10,
     in_words,
-    settings_of,
 )
-from experiments.store import Result
+from experiments.statistics import CurveStats, RunTable
 
 ACTIVATION_LOOKS = {
     "Sigmoid": {"color": COLOURS[0], "linestyle": "-"},
@@ -47,23 +49,25 @@ def _new_figure(width: float, height: float, heading: str):
     return figure
 
 
-def draw_figure(number: int, names: list[str], results: dict[str, list[Result]]):
-    """One of the report's figures, of these curves. results: the finished runs of each curve, one for each seed."""
-    counts = sorted({len(results[name]) for name in names})
-    seeds = " to ".join(str(count) for count in dict.fromkeys((counts[0], counts[-1])))
+def draw_figure(number: int, names: list[str], table: RunTable):
+    """One of the report's figures, of these curves."""
+    counts = [len(table.results[name]) for name in names]
+    seeds = " to ".join(map(str, dict.fromkeys((min(counts), max(counts)))))
     batch = " at batch size 10" if number in AT_BATCH_10 and names != FIGURES[number][1] else ""
     heading = f"Figure {number}{batch}. {FIGURES[number][0]} ({seeds} seed{'' if seeds == '1' else 's'})"
     if number == 1:
-        return _explained(heading, names[0], results)
+        return _explained(heading, names[0], table)
     if number == 13:
-        return _zoomed(heading, names, results)
+        return _zoomed(heading, names, table)
     if number in SMALL_MULTIPLES:
-        return _by_loss(heading, names, results)
+        return _by_loss(heading, names, table)
+    if number == 16:
+        return _remedies(heading, table)
     if number == 18:
-        return _overfitting(heading, results)
+        return _overfitting(heading, names, table)
     if number in SWEEPS:
-        return _remedies(heading, results) if number == 16 else _sweep(number, heading, results)
-    return _four_panels(heading, names, results, _looks(number, names))
+        return _sweep(number, heading, table)
+    return _four_panels(heading, names, table, _looks(number, names), short_names(names))
 
 
 def _looks(number: int, names: list[str]) -> list[dict]:
@@ -88,35 +92,38 @@ def short_names(names: list[str]) -> list[str]:
     return [" ".join(SHORT_LOSS.get(part[position], part[position]) for position in differing) for part in parts]
 
 
-def by_epoch(rows_of_seeds: list[list], split: str, field: str) -> tuple[np.ndarray, np.ndarray]:
-    """x in epochs and the values (seeds, points): a training curve is its mean in each epoch."""
-    x, values = curves.points(Curve("", rows_of_seeds), split, field)
-    values = values * 100 if field == "accuracy" else values
-    if split == "test":
-        return x, values
-    epochs = np.ceil(x - 1e-9)
-    ends = np.unique(epochs)
-    return ends - 0.5, np.stack([values[:, epochs == end].mean(axis=1) for end in ends], axis=1)
+def _points(curve: CurveStats, split: str, field: str) -> tuple[np.ndarray, np.ndarray]:
+    """x in epochs and the values (seeds, points), accuracies in percent."""
+    x, values = curves.points(Curve("", [result.rows for result in curve.results]), split, field)
+    return x, values * 100 if field == "accuracy" else values
 
 
-def _draw_seeds(panel, rows_of_seeds: list[list], split: str, field: str, label: str | None = None, **look) -> None:
-    x, values = by_epoch(rows_of_seeds, split, field)
+def _lines(panel, x: np.ndarray, values: np.ndarray, look: dict, faint: float = 0.5, thick: float = 1.5) -> None:
+    """A thin and pale line for each seed (`faint`: its width and opacity), a thick one for their mean."""
     if len(values) > 1:
-        for seed in values:
-            panel.plot(x, seed, linewidth=0.5, **look | {"alpha": 0.5 * look.get("alpha", 1)})
-    panel.plot(x, values.mean(axis=0), linewidth=1.5, label=label, **look)
+        panel.plot(x, values.T, **look | {"linewidth": faint, "alpha": faint * look.get("alpha", 1), "label": None})
+    panel.plot(x, values.mean(axis=0), linewidth=thick, **look)
 
 
-def _four_panels(
-    heading: str, names: list[str], results: dict[str, list[Result]], looks: list[dict], labels=None, least=0.0
-):
+def _draw_curve(panel, curve: CurveStats, split: str, field: str, **look) -> None:
+    """A curve over epochs; a training curve as its mean in each epoch."""
+    x, values = _points(curve, split, field)
+    if split == "train":
+        epochs = np.ceil(x - 1e-9)
+        ends = np.unique(epochs)
+        x, values = ends - 0.5, np.stack([values[:, epochs == end].mean(axis=1) for end in ends], axis=1)
+    _lines(panel, x, values, look)
+
+
+def _four_panels(heading: str, names: list[str], table: RunTable, looks: list[dict], labels: list[str], least=0.0):
     """Test and train, loss and accuracy; accuracy from `least` on. Each curve is named at its end."""
     figure = _new_figure(13, 8.2, heading)
     panels = figure.subplots(2, 2, sharex=True)
     for panel, (split, field, label) in zip(panels.flat, curves.PANELS):
-        for name, short, look in zip(names, labels or short_names(names), looks):
-            _draw_seeds(panel, [result.rows for result in results[name]], split, field, label=short or name, **look)
-        _finish(panel, split, field, label)
+        for name, short, look in zip(names, labels, looks):
+            _draw_curve(panel, table.named(name), split, field, label=short or name, **look)
+        curves.finish_panel(panel, field, f"{split} {LOG_IN_ERROR}" if field == "accuracy" else label)
+        panel.yaxis.label.set_size(10 if field == "accuracy" else 12)
         if least and field == "accuracy":
             panel.set_ylim(bottom=100 * least)
             ticks = [tick for tick in (70, 75, 80, 85, 88, 90, 95, 98, 99, 99.5, 100) if tick <= panel.get_ylim()[1]]
@@ -127,12 +134,7 @@ def _four_panels(
     return figure
 
 
-def _finish(panel, split: str, field: str, label: str) -> None:
-    curves.finish_panel(panel, field, f"{split} {LOG_IN_ERROR}" if field == "accuracy" else label)
-    panel.yaxis.label.set_size(10 if field == "accuracy" else 12)
-
-
-def _by_loss(heading: str, names: list[str], results: dict[str, list[Result]]):
+def _by_loss(heading: str, names: list[str], table: RunTable):
     """A column for each loss: its value above, accuracy below; test in full, train faint."""
     figure = _new_figure(13, 8.6, f"{heading}; faint: on the training set")
     panels = figure.subplots(2, 3, sharex=True)
@@ -140,9 +142,10 @@ def _by_loss(heading: str, names: list[str], results: dict[str, list[Result]]):
         chosen = [name for name in names if name.split("_")[2] == loss]
         for panel, field in zip(column, ("loss", "accuracy")):
             for name in chosen:
-                look, rows = ACTIVATION_LOOKS[name.split("_")[1]], [result.rows for result in results[name]]
-                _draw_seeds(panel, rows, "train", field, **look | {"alpha": 0.35})
-                _draw_seeds(panel, rows, "test", field, label=name.split("_")[1], **look)
+                curve, activation = table.named(name), name.split("_")[1]
+                look = ACTIVATION_LOOKS[activation]
+                _draw_curve(panel, curve, "train", field, **look | {"alpha": 0.35})
+                _draw_curve(panel, curve, "test", field, label=activation, **look)
         column[0].set_title(SHORT_LOSS[loss], fontsize=12)
         column[1].set_xlabel("epochs", fontsize=12)
     drawn = np.concatenate([line.get_ydata() for panel in panels[1] for line in panel.lines])
@@ -198,9 +201,9 @@ def _move_apart(heights: list[float], gap: float) -> list[float]:
 MEANINGS = ("hidden layers\nof 100 units", "activation", "loss", "learning\nrate", "weight\ndecay", "batch\nsize")
 
 
-def _explained(heading: str, name: str, results: dict[str, list[Result]]):
+def _explained(heading: str, name: str, table: RunTable):
     """The four panels of one curve under its name, taken apart."""
-    figure = _four_panels(heading, [name], results, [{"color": COLOURS[0], "linestyle": "-"}])
+    figure = _four_panels(heading, [name], table, [{"color": COLOURS[0], "linestyle": "-"}], [name])
     for panel in figure.axes:
         for text in list(panel.texts):
             text.remove()
@@ -220,7 +223,7 @@ def _explained(heading: str, name: str, results: dict[str, list[Result]]):
     return figure
 
 
-def _zoomed(heading: str, names: list[str], results: dict[str, list[Result]]):
+def _zoomed(heading: str, names: list[str], table: RunTable):
     """Train accuracy at the start: over logged points, and over samples seen with 10,000 samples to a point."""
     figure = _new_figure(13, 9, heading)
     panels = figure.subplots(2, 2)
@@ -229,17 +232,17 @@ def _zoomed(heading: str, names: list[str], results: dict[str, list[Result]]):
         upper, lower = panels[0, column], panels[1, column]
         spans = []
         for name, look in zip(pair, looks):
-            runs, batch = [result.rows for result in results[name]], settings_of(name, 0)["batch_size"]
-            x, accuracy = curves.points(Curve(name, runs), "train", "accuracy")
+            x, accuracy = _points(table.named(name), "train", "accuracy")
+            batch = table.named(name).settings["batch_size"]
             spans.append(f"{x[:most][-1]:.3g} epochs at {batch}")
-            label = f"batch {batch}" if column == 0 else None
-            _lines(upper, np.arange(1, accuracy.shape[1] + 1)[:most], accuracy[:, :most] * 100, look, label)
+            label = {"label": f"batch {batch}" if column == 0 else None}
+            _lines(upper, np.arange(1, accuracy.shape[1] + 1)[:most], accuracy[:, :most], look | label, 0.4, 1.3)
             together = max(1, round(10_000 / (50 * batch)))
             whole = accuracy.shape[1] // together * together
-            averaged = accuracy[:, :whole].reshape(len(accuracy), -1, together).mean(axis=2) * 100
+            averaged = accuracy[:, :whole].reshape(len(accuracy), -1, together).mean(axis=2)
             samples = np.arange(1, averaged.shape[1] + 1) * together * 50 * batch
             seen = samples <= most * 50 * 200
-            _lines(lower, samples[seen] / 1e6, averaged[:, seen], look)
+            _lines(lower, samples[seen] / 1e6, averaged[:, seen], look, 0.4, 1.3)
         upper.set_title(f"({'ab'[column]}) {pair[0].rsplit('_', 1)[0]}", fontsize=11)
         upper.set_xlabel(f"logged points of 50 steps: {', '.join(spans)}", fontsize=11)
         lower.set_xlabel("samples seen, millions; every point averages 10,000", fontsize=11)
@@ -251,33 +254,22 @@ def _zoomed(heading: str, names: list[str], results: dict[str, list[Result]]):
     return figure
 
 
-def _lines(panel, x: np.ndarray, values: np.ndarray, look: dict, label: str | None = None) -> None:
-    """A thin line for each seed and a thick one for their mean."""
-    if len(values) > 1:
-        panel.plot(x, values.T, linewidth=0.4, alpha=0.4, **look)
-    panel.plot(x, values.mean(axis=0), linewidth=1.3, label=label, **look)
-
-
-def draw_gradients(results: dict[str, list[Result]]):
+def draw_gradients(table: RunTable):
     """RMS of δ through two hidden layers (figure 6's runs), a panel for each loss: at epochs 0 and 1."""
     heading = "What reaches each layer: RMS of δ, two hidden layers, 1,000 training images (mean over seeds)"
     figure = _new_figure(13, 5.6, heading)
     panels = figure.subplots(1, 3, sharey=True)
     for panel, loss in zip(panels, LOSSES):
         for name in (name for name in FIGURES[6][1] if name.split("_")[2] == loss):
-            look = ACTIVATION_LOOKS[name.split("_")[1]]
-            for epoch, marker, words in ((0, "o", "before training"), (1, None, "after one epoch")):
-                sizes = [
-                    [row.delta for row in result.probe if row.epoch == epoch and not math.isnan(row.delta)]
-                    for result in results[name]
-                ]
-                deltas = np.mean(sizes, axis=0)
-                label = f"{name.split('_')[1]}, {words}" if loss == HINGE else None
-                faint = {"alpha": 1.0 if epoch == 0 else 0.4, "linewidth": 1.6 if epoch == 0 else 1.0}
-                panel.plot(range(3), deltas, marker=marker, label=label, **look | faint)
-                if epoch == 0:
-                    last = deltas[-1]
-        std = settings_of(FIGURES[6][1][0], 0)["init_std"]
+            curve, activation = table.named(name), name.split("_")[1]
+            for epoch, words, more in (
+                (0, "before training", {"marker": "o", "linewidth": 1.6}),
+                (1, "after one epoch", {"alpha": 0.4, "linewidth": 1.0}),
+            ):
+                look = ACTIVATION_LOOKS[activation] | more
+                label = f"{activation}, {words}" if loss == HINGE else None
+                panel.plot(range(3), curve.delta(epoch).mean(axis=0), label=label, **look)
+        std, last = curve.settings["init_std"], curve.delta(0).mean(axis=0)[-1]
         alone = [last * std * math.sqrt(10) * std * math.sqrt(100), last * std * math.sqrt(10), last]
         label = "initial weights alone: 0.01·√10, then 0.01·√100" if loss == HINGE else None
         panel.plot(range(3), alone, color="0.6", linewidth=4, alpha=0.6, zorder=1, label=label)
@@ -292,13 +284,6 @@ def draw_gradients(results: dict[str, list[Result]]):
     return figure
 
 
-def _final_accuracy(result: Result, split: str = "test") -> float:
-    """In percent, the mean of the last 5 evaluations on the test set; nan for a run that diverged."""
-    if result.made_with["end"] != "finished":
-        return math.nan
-    return 100 * float(np.mean([row.accuracy for row in result.rows if row.split == split][-5:]))
-
-
 def _stretch_axis(axis, lowest: float, highest: float) -> None:
     """Make an axis of accuracies logarithmic in the error, with ticks that stand apart."""
     set_scale = axis.axes.set_xscale if axis.axis_name == "x" else axis.axes.set_yscale
@@ -308,32 +293,32 @@ def _stretch_axis(axis, lowest: float, highest: float) -> None:
     axis.set_ticks(ticks, [f"{tick:g}" for tick in ticks])
 
 
-def _sweep(number: int, heading: str, results: dict[str, list[Result]]):
+def _sweep(number: int, heading: str, table: RunTable):
     """Figures 14, 15, 17, 19: final test accuracy over the value that changes; a dot a seed, a line through means."""
     figure = _new_figure(13, 5.2, heading)
     panels = figure.subplots(1, len(SWEEPS[number]), sharey=True)
-    finals = []
-    for panel, (title, lines) in zip(panels, SWEEPS[number].items()):
-        for place, (line, names) in enumerate(lines.items()):
+    for panel, (title, lines) in zip(panels, table.swept(number).items()):
+        values = sorted({value for swept in lines.values() for value in swept})
+        for place, (line, swept) in enumerate(lines.items()):
             look = {"color": COLOURS[place], "linestyle": curves.STYLES[place], "marker": MARKERS[place]}
-            x = [list(_values(lines)).index(value) + 0.08 * (place - (len(lines) - 1) / 2) for value in names]
-            values = [[_final_accuracy(result) for result in results[name]] for name in names.values()]
-            for at, seeds in zip(x, values):
-                panel.plot([at] * len(seeds), seeds, **look | {"linestyle": "", "markersize": 4, "alpha": 0.7})
-            means = [np.mean(seeds) for seeds in values]
+            x = [values.index(value) + 0.08 * (place - (len(lines) - 1) / 2) for value in swept]
+            means = [100 * curve.test_accuracy.mean() for curve in swept.values()]
+            for at, curve in zip(x, swept.values()):
+                dots = look | {"linestyle": "", "markersize": 4, "alpha": 0.7}
+                panel.plot([at] * len(curve.seeds), 100 * curve.test_accuracy, **dots)
             panel.plot(x, means, **look | {"marker": ""}, label=SHORT_LOSS.get(line, line))
             if number == 19:
-                held_out = [[_final_accuracy(result, "valid") for result in results[name]] for name in names.values()]
-                chosen = int(np.argmax(np.nan_to_num(held_out).mean(axis=1)))
+                chosen = list(swept).index(best_held_out(swept))
                 panel.plot(x[chosen], means[chosen], "o", color=COLOURS[place], mfc="none", markersize=15, mew=1.5)
-            finals += [value for seeds in values for value in seeds if math.isfinite(value)]
-        panel.set_xticks(range(len(_values(lines))), [f"{value:g}" for value in _values(lines)])
+        panel.set_xticks(range(len(values)), [f"{value:g}" for value in values])
         panel.set_title(in_words(title), fontsize=12)
         panel.set_xlabel(SWEPT_VALUE[number], fontsize=12)
         panel.grid(alpha=0.3)
-    lowest = max(min(finals) - 0.1 * (100 - min(finals)), 0)
-    _stretch_axis(panels[0].yaxis, lowest, max(finals))
-    panels[0].set_ylim(lowest, max(finals) + 0.2 * (100 - max(finals)))
+    finals = 100 * np.concatenate([table.named(name).test_accuracy for name in FIGURES[number][1]])
+    highest, lowest = np.nanmax(finals), np.nanmin(finals)
+    lowest = max(lowest - 0.1 * (100 - lowest), 0)
+    _stretch_axis(panels[0].yaxis, lowest, highest)
+    panels[0].set_ylim(lowest, highest + 0.2 * (100 - highest))
     panels[0].set_ylabel("final test accuracy, %\n(axis logarithmic in the error)", fontsize=11)
     handles, labels = panels[0].get_legend_handles_labels()
     ringed = "ringed: the learning rate chosen on 10,000 images held out" if number == 19 else None
@@ -342,18 +327,13 @@ def _sweep(number: int, heading: str, results: dict[str, list[Result]]):
     return figure
 
 
-def _values(lines: dict[str, dict]) -> list[float]:
-    """The values of all lines of a panel, in order."""
-    return sorted({value for names in lines.values() for value in names})
-
-
-def _remedies(heading: str, results: dict[str, list[Result]]):
+def _remedies(heading: str, table: RunTable):
     """Figure 16: a row for each remedy, a dot for each seed; the dashed line is where a run counts as trained."""
     figure = _new_figure(13, 5.2, heading)
     panels = figure.subplots(1, len(SWEEPS[16]), sharey=True)
-    for panel, (loss, lines) in zip(panels, SWEEPS[16].items()):
-        for place, name in enumerate(lines[""].values()):
-            finals = [_final_accuracy(result) for result in results[name]]
+    for panel, (loss, lines) in zip(panels, table.swept(16).items()):
+        for place, curve in enumerate(lines[""].values()):
+            finals = 100 * curve.test_accuracy
             panel.plot(finals, [-place] * len(finals), "o", color=COLOURS[0], alpha=0.7, markersize=7)
         panel.set_yticks([-place for place in range(len(lines[""]))], list(lines[""]))
         panel.axvline(80, color="0.5", linestyle="--", linewidth=1)
@@ -365,27 +345,24 @@ def _remedies(heading: str, results: dict[str, list[Result]]):
     return figure
 
 
-def _overfitting(heading: str, results: dict[str, list[Result]]):
+def _overfitting(heading: str, names: list[str], table: RunTable):
     """Figure 18: four panels; decay in two blues and dropout in two oranges, the larger the darker."""
-    names = SWEEPS[18][""][""]
     tints = ("#000000", "#56B4E9", "#0072B2", "#E69F00", "#D55E00", "#009E73")
     looks = [{"color": tint, "linestyle": style} for tint, style in zip(tints, ("-", "--", "--", "-.", "-.", ":"))]
-    labels = ["both" if " and " in remedy else remedy for remedy in names]
-    return _four_panels(heading, list(names.values()), results, looks, labels, least=0.7)
+    labels = ["both" if " and " in remedy else remedy for remedy in AGAINST_OVERFITTING]
+    return _four_panels(heading, names, table, looks, labels, least=0.7)
 
 
-def draw_summary(results: dict[str, list[Result]]):
+def draw_summary(table: RunTable):
     """Final test accuracy of the settings of figures 2, 3 and 6: a dot a seed, batch 100 filled, batch 10 hollow."""
     names = [name for number in (2, 3, 6) for name in FIGURES[number][1]]
     figure = _new_figure(10, 8, "Final test accuracy, a dot for each seed: batch 100 filled, batch 10 hollow")
     panel = figure.subplots()
     for place, name in enumerate(names):
         loss = name.split("_")[2]
-        for curve, face in ((name, "filled"), (at_batch_10(name), "none")):
-            for result in results.get(curve, []):
-                final, colour = _final_accuracy(result), LOSS_COLOURS[loss]
-                edge = {"mfc": "none"} if face == "none" else {"mec": "white", "mew": 0.6}
-                panel.plot(final, -place, LOSS_MARKERS[loss], color=colour, markersize=7, **edge)
+        for curve, edge in ((name, {"mec": "white", "mew": 0.6}), (at_batch_10(name), {"mfc": "none"})):
+            for final in 100 * table.named(curve).test_accuracy if curve in table.results else ():
+                panel.plot(final, -place, LOSS_MARKERS[loss], color=LOSS_COLOURS[loss], markersize=7, **edge)
     panel.set_xlim(0, 98.3)
     _stretch_axis(panel.xaxis, 0, 98.3)
     panel.set_xlabel("test " + LOG_IN_ERROR, fontsize=12)
@@ -394,7 +371,7 @@ def draw_summary(results: dict[str, list[Result]]):
     return figure
 
 
-def save_all(figures: dict[str, tuple[int, list[str]]], results: dict[str, list[Result]], folder: Path) -> list[Path]:
+def save_all(figures: dict[str, tuple[int, list[str]]], table: RunTable, folder: Path) -> list[Path]:
     """Draw each figure (file name: number, curves); the gradients with figure 6, the summary with 2, 3 and 6.
 
     Returns the pictures' paths.
@@ -402,11 +379,11 @@ def save_all(figures: dict[str, tuple[int, list[str]]], results: dict[str, list[
     import matplotlib
 
     folder.mkdir(parents=True, exist_ok=True)
-    drawn = {name: lambda name=name: draw_figure(*figures[name], results) for name in figures}
+    drawn = {name: partial(draw_figure, *figure, table) for name, figure in figures.items()}
     if "figure_06" in figures:
-        drawn["gradients"] = lambda: draw_gradients(results)
+        drawn["gradients"] = partial(draw_gradients, table)
     if {"figure_02", "figure_03", "figure_06"} <= set(figures):
-        drawn["summary"] = lambda: draw_summary(results)
+        drawn["summary"] = partial(draw_summary, table)
     with matplotlib.rc_context():
         matplotlib.rcdefaults()  # the user's own style would change the pictures
         for name, draw in drawn.items():

@@ -19,7 +19,7 @@ RATES = (0.0001, 0.001, 0.01, 0.1, 1.0)
 DECAYS = (0.0001, 0.001, 0.01, 0.1, 1.0)
 BATCHES = (10, 20, 50, 100, 200)
 BASE = "0.01_0.0_100"
-EUCLIDEAN_1, SOFTMAX_2 = f"1_Sigmoid_{EUCLIDEAN}", f"2_Sigmoid_{SOFTMAX}"
+EUCLIDEAN_1, SOFTMAX_2, GELU_2 = f"1_Sigmoid_{EUCLIDEAN}", f"2_Sigmoid_{SOFTMAX}", f"2_Gelu_{HINGE}"
 
 # The report's own settings stay as they are when somebody edits run_mlp.config.
 ASSIGNMENT = DEFAULTS | {"threads": 1}
@@ -125,12 +125,6 @@ REMEDIES = {
     "dropout 0.5": {"dropout": 0.5},
     "learning rate × 10": {"rate": 0.1},
 }
-DEPTH_REMEDIES = {
-    "plain": {},
-    "Xavier or He": {},
-    "batch normalisation": {"batch_norm": True},
-    "residual": {"residual": True},
-}
 AGAINST_OVERFITTING = {
     "nothing": {},
     "decay 0.001": {"decay": 0.001},
@@ -139,12 +133,6 @@ AGAINST_OVERFITTING = {
     "dropout 0.5": {"dropout": 0.5},
     "decay 0.01 and dropout 0.5": {"decay": 0.01, "dropout": 0.5},
 }
-
-
-def _depth(activation: str, depth: int, remedy: str) -> str:
-    settings = {"init": "xavier" if activation == "Sigmoid" else "he"} if remedy == "Xavier or He" else {}
-    return named(f"{depth}_{activation}_{SOFTMAX}", **settings | DEPTH_REMEDIES[remedy])
-
 
 # figure: panel: line: value: the name of its curve
 SWEEPS = {
@@ -177,10 +165,19 @@ SWEEPS = {
     },
     17: {
         activation: {
-            remedy: {depth: _depth(activation, depth, remedy) for depth in DEPTHS if remedy != "residual" or depth > 1}
-            for remedy in DEPTH_REMEDIES
+            remedy: {
+                depth: named(f"{depth}_{activation}_{SOFTMAX}", **settings)
+                for depth in DEPTHS
+                if remedy != "residual" or depth > 1
+            }
+            for remedy, settings in {
+                "plain": {},
+                "Xavier or He": {"init": init},
+                "batch normalisation": {"batch_norm": True},
+                "residual": {"residual": True},
+            }.items()
         }
-        for activation in ("Sigmoid", "Relu")
+        for activation, init in (("Sigmoid", "xavier"), ("Relu", "he"))
     },
     18: {
         "": {

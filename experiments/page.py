@@ -113,27 +113,25 @@ over the seeds; the last column is of runs that trained.
 """
 
 
-def write(
-    path: Path, appendix: Path, table: RunTable, table_10: RunTable | None, timing: dict | None, pictures
-) -> None:
+def write(path: Path, tables: Path, table: RunTable, table_10: RunTable | None, timing: dict | None, pictures) -> None:
     """REPORT.md and TABLES.md. table: the runs at batch 100 (and figures 11 to 13's); table_10: those at 10, or None."""
-    shown = {picture.stem: _from(path, picture) for picture in pictures}
+    shown, appendix = {picture.stem: _from(path, picture) for picture in pictures}, _from(path, tables)
     checked = {claim: claim.check(table, timing) for claim in (*CLAIMS, *QUESTIONS)}
     at_10 = {claim: claim.check(table_10, timing) for claim in checked if table_10 and claim.by_batch}
     at_10 = {claim: finding for claim, finding in at_10.items() if finding.verdict != "not measured"}
-    findings = [
-        _one_knob(table, table_10, _flips(checked, at_10), _from(path, appendix)),
+    findings = (
+        _one_knob(table, table_10, _flips(checked, at_10), appendix),
         _larger_step(table, table_10),
-    ]
-    findings = [sentence for sentence in (*findings, _two_sigmoid_layers(table, table_10)) if sentence]
+        _two_sigmoid_layers(table, table_10),
+    )
     parts = [
-        INTRODUCTION.format(appendix=_from(path, appendix)),
-        *(f"{number}. {sentence}\n" for number, sentence in enumerate(findings, 1)),
+        INTRODUCTION.format(appendix=appendix),
+        *(f"{number}. {sentence}\n" for number, sentence in enumerate(filter(None, findings), 1)),
         f"\n![{_summary_seen(table)}]({shown['summary']})\n" if "summary" in shown else "",
         _verdicts(checked, at_10),
         _evidence(checked, at_10),
         "## Figures\n\n",
-        *(_figure(number, table, checked, shown, _from(path, appendix)) for number in FIGURES),
+        *(_figure(number, table, checked, shown, appendix) for number in FIGURES),
         _gradients(table, shown),
         _losses(),
         DIFFERENCES.format(decay=_decay(table), restarted=_restarted(table)),
@@ -141,8 +139,9 @@ def write(
         _times(timing),
         _made_with(table, timing),
     ]
-    for file_path, content in ((path, parts), (appendix, _tables(table, table_10, appendix, pictures))):
-        with atomic_write(file_path) as file:
+    shown = {picture.stem: _from(tables, picture) for picture in pictures}
+    for written, content in ((path, parts), (tables, _tables(table, table_10, shown))):
+        with atomic_write(written) as file:
             file.write("".join(content).encode())
 
 
@@ -164,9 +163,9 @@ def _one_knob(table: RunTable, table_10: RunTable | None, flips: str, appendix: 
     if not pairs or not table_10:
         return ""
     both = [pair for pair in pairs if pair[0].trained and pair[1].trained]
-    equal = [pair for pair in both if compare.difference(list(pair)) <= compare.NOT_NOTABLE]
+    equal = [pair for pair in both if compare.difference(pair) <= compare.NOT_NOTABLE]
     first = "one knob while the step is small enough" if 2 * len(equal) > len(pairs) else "not one knob"
-    closest = sorted(equal, key=lambda pair: compare.difference(list(pair)))[:4]
+    closest = sorted(equal, key=compare.difference)[:4]
     text = (
         f"**Learning rate and batch size are {first}.** At the same ratio of learning rate to batch size, from the same "
         f"initial weights and in the same order, batch 100 and batch 10 end within 0.5 points in {len(equal)} of the "
@@ -225,15 +224,12 @@ def _two_sigmoid_layers(table: RunTable, table_10: RunTable | None) -> str:
     curves = {remedy: {loss: remedied(table, loss, remedy) for loss in failed} for remedy in REMEDIES}
     trains = {remedy: all(curve.trained for curve in each.values()) for remedy, each in curves.items()}
     del trains["nothing"]
-    without = any(trains[remedy] for remedy in FACTORS.values())
     if trains["learning rate × 10"]:
         lead = "Two Sigmoid layers are slow, not stuck: the first layer's steps are too small for 50 epochs"
+    elif any(trains[remedy] for remedy in FACTORS.values()):
+        lead = "A vanishing gradient stops two Sigmoid layers"
     else:
-        lead = (
-            "A vanishing gradient stops two Sigmoid layers"
-            if without
-            else "No vanishing gradient stops two Sigmoid layers"
-        )
+        lead = "No vanishing gradient stops two Sigmoid layers"
     taken_out = "; ".join(
         f"with {remedy}, which make up for the factor of the {factor}, {listed(curves[remedy], final_test)}"
         for factor, remedy in FACTORS.items()
@@ -263,11 +259,12 @@ def _vector(values: np.ndarray) -> str:
 
 def _summary_seen(table: RunTable) -> str:
     curves = [table.named(name) for number in (2, 3, 6) for name in FIGURES[number][1]]
-    best, worst = (chosen(curves, key=lambda curve: np.nan_to_num(curve.test_accuracy).mean()) for chosen in (max, min))
-    return (
-        f"Final test accuracy of the settings of figures 2, 3 and 6, a dot for each seed. At batch 100 from "
-        f"{percent(worst.test_accuracy)} ({short_name(worst.name)}) to {percent(best.test_accuracy)} ({short_name(best.name)})"
+    worst, best = (
+        f"{percent(curve.test_accuracy)} ({short_name(curve.name)})"
+        for curve in (chosen(curves, key=CurveStats.mean) for chosen in (min, max))
     )
+    settings = "Final test accuracy of the settings of figures 2, 3 and 6, a dot for each seed."
+    return f"{settings} At batch 100 from {worst} to {best}"
 
 
 # ---- verdicts
@@ -321,10 +318,11 @@ def _evidence(checked: dict[Claim, Finding], at_10: dict[Claim, Finding]) -> str
 
 
 def _links(figures: str) -> str:
-    return ", ".join(
-        f"[{each}](#{_anchor(int(each)) if each.isdigit() else 'what-reaches-each-layer' if each == 'gradients' else each})"
-        for each in filter(None, figures.split(", "))
-    )
+    links = []
+    for each in filter(None, figures.split(", ")):
+        anchor = {"gradients": "what-reaches-each-layer", "times": "times"}.get(each) or _anchor(int(each))
+        links.append(f"[{each}](#{anchor})")
+    return ", ".join(links)
 
 
 def _anchor(number: int) -> str:
@@ -340,8 +338,8 @@ def _heading(number: int) -> str:
 
 
 def _figure(number: int, table: RunTable, checked: dict[Claim, Finding], shown: dict[str, str], appendix: str) -> str:
-    curves = [(name_in(number, name), table.named(name)) for name in FIGURES[number][1]]
-    seen = _scatter(curves) if number == 13 else _ends(curves)
+    curves = {name_in(number, name): table.named(name) for name in FIGURES[number][1]}
+    seen = _scatter(list(curves.values())) if number == 13 else _ends(curves)
     decided = [claim for claim in checked if str(number) in claim.figure.split(", ")]
     claims = ", ".join(f"{claim.number} ({_verdict(checked[claim])})" for claim in decided)
     text = _answer(number, checked)[:-1] if number in SWEEPS else f"Claim{'s' * (len(decided) > 1)} {claims}"
@@ -360,32 +358,27 @@ def _answer(number: int, checked: dict[Claim, Finding]) -> str:
     return f"{question.text[:-1]}: {_verdict(finding)} ({finding.key})."
 
 
-def _scatter(curves: list[tuple[str, CurveStats]]) -> str:
+def _scatter(curves: list[CurveStats]) -> str:
     """What figure 13 shows: how much an evaluation scatters at the smallest and the largest batch."""
-    (_, small_1), (_, large_1), (_, small_2), (_, large_2) = curves
     words = [
-        " and ".join(
-            f"{scatter(curve.residual_sd('train'), '.2f')} at {curve.settings['batch_size']} (counting alone brings "
-            f"{scatter(curve.counting_sd(), '.2f')})"
-            for curve in pair
-        )
-        for pair in ((small_1, large_1), (small_2, large_2))
+        f"{scatter(curve.residual_sd('train'), '.2f')} at {curve.settings['batch_size']} (counting alone brings "
+        f"{scatter(curve.counting_sd(), '.2f')})"
+        for curve in curves
     ]
-    return f"A logged point scatters by {words[0]} in (a), by {words[1]} in (b)."
+    return f"A logged point scatters by {' and '.join(words[:2])} in (a), by {' and '.join(words[2:])} in (b)."
 
 
-def _ends(curves: list[tuple[str, CurveStats]]) -> str:
+def _ends(curves: dict[str, CurveStats]) -> str:
     """One sentence or two: who ends best and worst, how many train, who overfits."""
     if len(curves) == 1:
-        name, curve = curves[0]
+        ((name, curve),) = curves.items()
         return f"{name} ends at {final_test(curve)} on the test set and {percent(curve.train_accuracy)} in training."
-    by_accuracy = sorted(curves, key=lambda each: np.nan_to_num(each[1].test_accuracy).mean())
-    (worst, low), (best, high) = by_accuracy[0], by_accuracy[-1]
-    trained = sum(curve.trained for _, curve in curves)
-    over = [name for name, curve in curves if curve.mostly_overfits]
+    worst, *_, best = sorted(curves, key=lambda name: curves[name].mean())
+    trained = sum(curve.trained for curve in curves.values())
+    over = [name for name, curve in curves.items() if curve.mostly_overfits]
     train = "all train" if trained == len(curves) else f"{trained} of {len(curves)} train"
-    text = f"{best} ends best, at {final_test(high)}, {worst} worst, at {final_test(low)}; {train}."
-    return text + (f" Overfitting: {', '.join(over)}." if over else "")
+    ends = f"{best} ends best, at {final_test(curves[best])}, {worst} worst, at {final_test(curves[worst])}; {train}."
+    return ends + (f" Overfitting: {', '.join(over)}." if over else "")
 
 
 def _gradients(table: RunTable, shown: dict[str, str]) -> str:
@@ -420,14 +413,9 @@ def _losses() -> str:
 
 def _decay(table: RunTable) -> str:
     """The pairs without and with 1e-5, in a sentence."""
-    pairs = [[table.named(name) for name in pair] for pair in DECAY_PAIRS if all(table.results.get(n) for n in pair)]
-    return (
-        "; ".join(
-            f"{first.name} ends at {final_test(first)} without and {final_test(second)} with it"
-            for first, second in pairs
-        )
-        or "the pair at 1e-5 is not run yet"
-    ) + "."
+    pairs = [map(table.named, pair) for pair in DECAY_PAIRS if all(name in table.results for name in pair)]
+    ends = [f"{one.name} ends at {final_test(one)} without and {final_test(other)} with it" for one, other in pairs]
+    return f"{'; '.join(ends) or 'the pair at 1e-5 is not run yet'}."
 
 
 def _restarted(table: RunTable) -> str:
@@ -471,10 +459,10 @@ def _made_with(table: RunTable, timing: dict | None) -> str:
         f"* {_time(results, 'All runs')}; {_time(at_10, 'those at batch size 10')}. "
         f"Machine: {', '.join(machines)}{'; ' + timing['machine'] if timing else ''}.",
     ]
-    for (version, data, python, numpy), count in versions.items():
-        lines.append(
-            f"* {count} runs of results version {version}, on the data `{data}`, with Python {python}, NumPy {numpy}."
-        )
+    lines += [
+        f"* {count} runs of results version {version}, on the data `{data}`, with Python {python}, NumPy {numpy}."
+        for (version, data, python, numpy), count in versions.items()
+    ]
     if len(versions) > 1 or next(iter(versions))[0] != store.RESULTS_VERSION:
         lines.append(
             f"* **Mixed results:** today's version is {store.RESULTS_VERSION}; `python report.py --fresh` trains all again."
@@ -496,29 +484,27 @@ def _time(results: list[store.Result], what: str) -> str:
 # ---- the appendix
 
 
-def _tables(table: RunTable, table_10: RunTable | None, appendix: Path, pictures: list[Path]) -> list[str]:
+def _tables(table: RunTable, table_10: RunTable | None, shown: dict[str, str]) -> list[str]:
     parts = [APPENDIX]
-    at_10 = {picture.stem: _from(appendix, picture) for picture in pictures if picture.stem.endswith("_batch_10")}
-    for number in FIGURES:
+    for number, (_, names) in FIGURES.items():
         if number == 1:
             continue
-        parts.append(f"## {_heading(number)}\n\n{_table(number, FIGURES[number][1], table)}")
+        parts.append(f"## {_heading(number)}\n\n{_table(number, names, table)}")
         if table_10 and number in AT_BATCH_10:
-            names = [at_batch_10(name) for name in FIGURES[number][1]]
-            picture = at_10.get(f"figure_{number:02}_batch_10")
+            picture = shown.get(f"figure_{number:02}_batch_10")
             image = f"![{_heading(number)}, at batch size 10]({picture})\n\n" if picture else ""
-            parts.append(f"At the printed batch size, 10:\n\n{image}{_table(number, names, table_10)}")
+            at_10 = _table(number, [at_batch_10(name) for name in names], table_10)
+            parts.append(f"At the printed batch size, 10:\n\n{image}{at_10}")
     return [*parts, _pairs(table), _first_gradients(table), _equal_gradients(table, table_10), _flat_units(table)]
 
 
 def _table(number: int, names: list[str], table: RunTable) -> str:
     rows = []
     for name in names:
-        curve = table.named(name)
-        rows.append(
-            f"{name if name.endswith('_10') else name_in(number, name)} | {final_test(curve)} | {percent(curve.best_test_accuracy)} | "
-            f"{three_digits(curve.test_loss)} | {three_digits(curve.train_loss)} | {gain_epochs(curve)}"
-        )
+        curve, written = table.named(name), name if name.endswith("_10") else name_in(number, name)
+        losses = f"{three_digits(curve.test_loss)} | {three_digits(curve.train_loss)}"
+        accuracies = f"{final_test(curve)} | {percent(curve.best_test_accuracy)}"
+        rows.append(f"{written} | {accuracies} | {losses} | {gain_epochs(curve)}")
     head = "curve | final test accuracy | best | final test loss | final train loss | epochs to 95 % of the gain"
     return _markdown(head, rows)
 

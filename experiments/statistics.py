@@ -3,12 +3,13 @@
 Numbers come as arrays with one entry for each seed. A run that diverged has nan in all that its end is needed for.
 """
 
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
-from experiments.figure_list import curve_name
+from experiments.figure_list import SWEEPS, curve_name
 from experiments.store import Result
 from utils import FileError
 
@@ -41,6 +42,7 @@ class _RunStats:
     def __init__(self, result: Result, samples: int):
         self.result, self.settings = result, result.settings
         self.train, self.valid, self.test = (self._series(split, samples) for split in ("train", "valid", "test"))
+        self.weights = np.diff(self.train.seen, prepend=0)  # how many samples each training point averages
         reached = len(self.test.epoch) > 0 and self.test.epoch[-1] == self.settings["max_epoch"]
         self.finished = bool(reached and np.isfinite(self.train.loss).all() and np.isfinite(self.test.loss).all())
 
@@ -53,29 +55,35 @@ class _RunStats:
         within = (iteration - before * -(-samples // batch)) * batch
         return Series(epoch, before * samples + np.minimum(within, samples), loss, accuracy)
 
-    @cached_property
-    def weights(self) -> np.ndarray:
-        """How many samples each training point averages."""
-        return np.diff(self.train.seen, prepend=0)
-
     def final(self, split: str, field: str) -> float:
+        """The mean of the last 5 epochs; in training, of their logged points."""
         series = getattr(self, split)
         last = series.epoch > max(self.settings["max_epoch"] - LAST, 0)
         return float(np.average(getattr(series, field)[last], weights=self.weights[last] if split == "train" else None))
 
     def samples_to(self, accuracy: float) -> float:
+        """Samples seen up to the end of the first training point with this accuracy; nan: never."""
         reached = np.flatnonzero(self.train.accuracy >= accuracy)
         return float(self.train.seen[reached[0]]) if len(reached) else float("nan")
 
     def samples_to_gain(self) -> float:
+        """Samples seen until train accuracy has made 95 % of its way from the untrained network to its final value.
+
+        The untrained network's accuracy is that on the test set. nan: the run gained nothing.
+        """
         start, end = self.test.accuracy[0], self.final("train", "accuracy")
         return self.samples_to(start + GAIN * (end - start)) if end > start else float("nan")
 
     def start_accuracy(self) -> float:
+        """The very start: the area under train accuracy over the first 2 epochs, divided by them, a mean accuracy."""
         first = self.train.epoch <= FIRST
         return float(np.average(self.train.accuracy[first], weights=self.weights[first]))
 
     def overfits(self) -> bool:
+        """The run trained, its final test loss is > 1.05 × its minimum and above train loss, and train loss falls.
+
+        It falls if it ends below its mean in the epoch of that minimum.
+        """
         lowest = int(np.argmin(self.test.loss))
         then = self.train.epoch == max(self.test.epoch[lowest], 1)
         end, train_end = self.final("test", "loss"), self.final("train", "loss")
@@ -84,12 +92,18 @@ class _RunStats:
         return bool(trained and end > OVERFIT * self.test.loss[lowest] and falls and end > train_end)
 
     def correlation(self) -> float:
+        """Pearson's correlation of test loss and test accuracy over the epochs; nan where one of them never moves."""
         loss, accuracy = self.test.loss[1:], self.test.accuracy[1:]
         if len(loss) < 2 or np.ptp(loss) == 0 or np.ptp(accuracy) == 0:
             return float("nan")
         return float(np.corrcoef(loss, accuracy)[0, 1])
 
     def residual_sd(self, split: str) -> float:
+        """Robust deviation of an accuracy about its moving median of 11 points, where that has all 11.
+
+        Robust: 1.4826 times the median distance from the median. On the test set the same images count at every point;
+        a training point is a count over other images each time, and has `counting_sd` from that alone.
+        """
         values = getattr(self, split).accuracy[1 if split == "test" else 0 :]  # the untrained network is no noise
         if len(values) < MEDIAN_OF:
             return float("nan")
@@ -99,12 +113,21 @@ class _RunStats:
         return float(MAD_TO_SD * np.median(np.abs(residuals - np.median(residuals))))
 
     def counting_sd(self) -> float:
+        """Deviation that a training point has because it counts so many samples: √(p (1 − p) / n), the median."""
         share = self.train.accuracy
         return float(np.sqrt(np.median(share * (1 - share) / self.weights)))
 
 
+def _per_seed(read: Callable[[_RunStats], float]) -> cached_property:
+    """A property of a curve: what `read` finds in each of its runs, nan where a run diverged."""
+    return cached_property(lambda curve: curve.each(read))
+
+
 class CurveStats:
-    """One curve over its seeds. images: the size of the training set; self.samples: what an epoch of it trains on."""
+    """One curve over its seeds. images: the size of the training set; self.samples: what an epoch of it trains on.
+
+    What is measured is an array with one entry for each seed; _RunStats says how.
+    """
 
     def __init__(self, results: list[Result], images: int = MNIST_SAMPLES):
         self.results, self.images = sorted(results, key=lambda result: result.settings["seed"]), images
@@ -114,6 +137,7 @@ class CurveStats:
         self.name = curve_name(self.settings)
         self.seeds = [result.settings["seed"] for result in self.results]
         self.runs = [_RunStats(result, self.samples) for result in self.results]
+        self.finished = np.array([run.finished for run in self.runs])  # to the last epoch, with finite losses
 
     def __repr__(self) -> str:
         return f"CurveStats({self.name}, seeds {self.seeds})"
@@ -124,84 +148,39 @@ class CurveStats:
             return self
         return CurveStats([result for result in self.results if result.settings["seed"] in seeds], self.images)
 
-    def _each(self, read) -> np.ndarray:
+    def each(self, read: Callable[[_RunStats], float]) -> np.ndarray:
         return np.array([read(run) if run.finished else np.nan for run in self.runs])
 
-    @property
-    def finished(self) -> np.ndarray:
-        """Whether the run reached its last epoch with finite losses; if not, it diverged."""
-        return np.array([run.finished for run in self.runs])
+    test_accuracy = _per_seed(lambda run: run.final("test", "accuracy"))
+    valid_accuracy = _per_seed(lambda run: run.final("valid", "accuracy"))
+    train_accuracy = _per_seed(lambda run: run.final("train", "accuracy"))
+    test_loss = _per_seed(lambda run: run.final("test", "loss"))
+    train_loss = _per_seed(lambda run: run.final("train", "loss"))
+    best_test_accuracy = _per_seed(lambda run: run.test.accuracy.max())
+    loss_left = _per_seed(lambda run: run.test.loss[1] / run.test.loss[0])  # of the initial test loss, after an epoch
+    samples_to_80 = _per_seed(lambda run: run.samples_to(TRAINED))
+    samples_to_gain = _per_seed(_RunStats.samples_to_gain)
+    start_accuracy = _per_seed(_RunStats.start_accuracy)
+    correlation = _per_seed(_RunStats.correlation)
 
-    @cached_property
-    def test_accuracy(self) -> np.ndarray:
-        """Final test accuracy: the mean of the last 5 epochs."""
-        return self._each(lambda run: run.final("test", "accuracy"))
+    def residual_sd(self, split: str) -> np.ndarray:
+        return self.each(lambda run: run.residual_sd(split))
 
-    @cached_property
-    def valid_accuracy(self) -> np.ndarray:
-        """Final accuracy on the images held out: the mean of the last 5 epochs."""
-        return self._each(lambda run: run.final("valid", "accuracy"))
+    def counting_sd(self) -> np.ndarray:
+        return self.each(_RunStats.counting_sd)
 
-    @cached_property
-    def train_accuracy(self) -> np.ndarray:
-        """Final train accuracy: the mean over the points of the last 5 epochs."""
-        return self._each(lambda run: run.final("train", "accuracy"))
-
-    @cached_property
-    def test_loss(self) -> np.ndarray:
-        """Final test loss: the mean of the last 5 epochs."""
-        return self._each(lambda run: run.final("test", "loss"))
-
-    @cached_property
-    def train_loss(self) -> np.ndarray:
-        """Final train loss: the mean over the points of the last 5 epochs."""
-        return self._each(lambda run: run.final("train", "loss"))
-
-    @cached_property
-    def best_test_accuracy(self) -> np.ndarray:
-        """The highest test accuracy of all epochs."""
-        return self._each(lambda run: run.test.accuracy.max())
-
-    @cached_property
-    def samples_to_80(self) -> np.ndarray:
-        """Samples seen up to the end of the first training point with accuracy 0.80; nan: never."""
-        return self._each(lambda run: run.samples_to(TRAINED))
-
-    @cached_property
-    def samples_to_gain(self) -> np.ndarray:
-        """Samples seen until train accuracy has made 95 % of its way from the untrained network to its final value.
-
-        The untrained network's accuracy is that on the test set. nan: the run gained nothing.
-        """
-        return self._each(_RunStats.samples_to_gain)
-
-    @cached_property
-    def start_accuracy(self) -> np.ndarray:
-        """The very start: the area under train accuracy over the first 2 epochs, divided by them, a mean accuracy."""
-        return self._each(_RunStats.start_accuracy)
+    def mean(self, of: str = "test_accuracy") -> float:
+        """The mean of a measure over the seeds; a run that diverged counts as 0."""
+        return float(np.nan_to_num(getattr(self, of)).mean())
 
     @property
     def initial_loss(self) -> np.ndarray:
-        """Test loss before training."""
+        """Test loss before training, also of a run that diverged."""
         return np.array([run.test.loss[0] if len(run.test.loss) else np.nan for run in self.runs])
 
     @cached_property
-    def loss_left(self) -> np.ndarray:
-        """The share of the initial test loss that the first evaluation after it still finds."""
-        return self._each(lambda run: run.test.loss[1] / run.test.loss[0])
-
-    @cached_property
     def overfits(self) -> np.ndarray:
-        """The run trained, its final test loss is > 1.05 × its minimum and above train loss, and train loss falls.
-
-        It falls if it ends below its mean in the epoch of that minimum.
-        """
         return np.array([run.finished and run.overfits() for run in self.runs])
-
-    @cached_property
-    def correlation(self) -> np.ndarray:
-        """Pearson's correlation of test loss and test accuracy over the epochs; nan where one of them never moves."""
-        return self._each(_RunStats.correlation)
 
     @property
     def mostly_overfits(self) -> bool:
@@ -212,18 +191,6 @@ class CurveStats:
     def class_share(self) -> np.ndarray:
         """The share of the test images that end in the class predicted most."""
         return np.array([run.result.made_with.get("class_share", np.nan) for run in self.runs], float)
-
-    def residual_sd(self, split: str) -> np.ndarray:
-        """Robust deviation of an accuracy about its moving median of 11 points, where that has all 11.
-
-        Robust: 1.4826 times the median distance from the median. On the test set the same images count at every point;
-        a training point is a count over other images each time, and has `counting_sd` from that alone.
-        """
-        return self._each(lambda run: run.residual_sd(split))
-
-    def counting_sd(self) -> np.ndarray:
-        """Deviation that a training point has because it counts so many samples: √(p (1 − p) / n), the median."""
-        return self._each(_RunStats.counting_sd)
 
     @property
     def trained(self) -> bool:
@@ -240,46 +207,43 @@ class CurveStats:
         """Final test accuracy of at most 0.12 and at least 95 % of the predictions in one class, in every seed."""
         return bool(((self.test_accuracy <= CHANCE) & (self.class_share >= ONE_CLASS)).all())
 
-    def _probe(self, epoch: int, prefix: str, count: int, read) -> np.ndarray:
-        values = np.full((len(self.runs), count), np.nan)
+    def _probe(self, epoch: int, field: str, layers: str = "fc") -> np.ndarray:
+        """(seeds, layers): a field of the probe's rows of the Linear layers, or of the activations ("act").
+
+        nan where none was recorded.
+        """
+        values = np.full((len(self.runs), len(self.settings["hidden"]) + (layers == "fc")), np.nan)
         for line, run in zip(values, self.runs):
-            found = [read(row) for row in run.result.probe if row.epoch == epoch and row.name.startswith(prefix)]
-            line[: len(found)] = found
+            rows = [row for row in run.result.probe if row.epoch == epoch and row.name.startswith(layers)]
+            line[: len(rows)] = [getattr(row, field) for row in rows]
         return values
 
-    def _linear(self, epoch: int, read) -> np.ndarray:
-        return self._probe(epoch, "fc", len(self.settings["hidden"]) + 1, read)
-
     def delta(self, epoch: int) -> np.ndarray:
-        """(seeds, Linear layers): RMS of the back-propagated δ at each pre-activation; nan where none was recorded."""
-        return self._linear(epoch, lambda row: row.delta)
+        """(seeds, Linear layers): RMS of the back-propagated δ at each pre-activation."""
+        return self._probe(epoch, "delta")
 
     def delta_ratio(self, epoch: int) -> np.ndarray:
         """δ of the first Linear layer / δ of the last."""
         delta = self.delta(epoch)
         return delta[:, 0] / delta[:, -1]
 
-    def gradient_ratio(self, epoch: int) -> np.ndarray:
-        """(seeds, Linear layers): length of the layer's gradient / length of its parameters."""
-        return self._linear(epoch, lambda row: row.gradient / row.weights)
-
     def slope(self, epoch: int) -> np.ndarray:
         """(seeds, activations): the mean |dy/dx| over units and probe images."""
-        return self._probe(epoch, "act", len(self.settings["hidden"]), lambda row: row.slope)
+        return self._probe(epoch, "slope", "act")
 
     def flat_units(self, epoch: int) -> np.ndarray:
         """(seeds, activations): the share of units that are dead or saturated on every probe image."""
-        return self._probe(epoch, "act", len(self.settings["hidden"]), lambda row: row.flat_units)
+        return self._probe(epoch, "flat_units", "act")
 
     @property
     def first_gradient(self) -> np.ndarray:
         """The length of the whole gradient of the probe images before training."""
-        return np.sqrt(np.sum(self._linear(0, lambda row: row.gradient) ** 2, axis=1))
+        return np.sqrt(np.sum(self._probe(0, "gradient") ** 2, axis=1))
 
     @property
     def first_share(self) -> np.ndarray:
         """The length of the first layer's gradient before training / that of the whole gradient."""
-        return self._linear(0, lambda row: row.gradient)[:, 0] / self.first_gradient
+        return self._probe(0, "gradient")[:, 0] / self.first_gradient
 
 
 class RunTable:
@@ -292,7 +256,7 @@ class RunTable:
         self,
         results: dict[str, list[Result]],
         batch: int = 100,
-        equal_gradient_names: list[str] | tuple[str, ...] = (),
+        equal_gradient_names: Sequence[str] = (),
         images: int = MNIST_SAMPLES,
     ):
         self.results, self.batch, self.equal_gradient_names, self.images = results, batch, equal_gradient_names, images
@@ -317,6 +281,13 @@ class RunTable:
             if name.startswith(curve + "_"):
                 return self.named(f"{name.rsplit('_', 1)[0]}_{self.batch}")
         raise MissingRun(f"{curve} has no result at an equal first step")
+
+    def swept(self, number: int) -> dict[str, dict[str, dict]]:
+        """The curves of figures 14 to 19 as SWEEPS has their names: panel: line: value: curve."""
+        return {
+            panel: {line: {value: self.named(name) for value, name in names.items()} for line, names in lines.items()}
+            for panel, lines in SWEEPS[number].items()
+        }
 
     def pairs(self) -> list[tuple[CurveStats, CurveStats]]:
         """Curves without decay at batch sizes 100 and 10 of equal learning rate / batch size."""

@@ -6,7 +6,6 @@ run is looked for under its own name, so what else lies in the folder is no resu
 
 import hashlib
 import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,9 +31,7 @@ class Result(NamedTuple):
     """A finished run as results/ keeps it."""
 
     settings: dict
-    made_with: (
-        dict  # version, data (a hash), images, python, numpy, machine, seconds, when it ended and how, class_share
-    )
+    made_with: dict  # version, data (a hash), images, python, numpy, machine, seconds, ended, end, class_share
     rows: list[Row]
     probe: list[ProbeRow]
 
@@ -100,9 +97,7 @@ def find(settings: dict, data: str, folder: Path = RESULTS) -> Result | None:
     return result if is_this_run(result, settings) and result.made_with["data"] == data else None
 
 
-def load_curves(
-    names: Iterable[str], seeds: int, folder: Path = RESULTS, dry_run: bool = False
-) -> dict[str, list[Result]]:
+def load_curves(names: list[str], seeds: int, folder: Path, dry_run: bool = False) -> dict[str, list[Result]]:
     """The stored runs of these curves, of the first so many seeds, in the order of the seeds; no entry without a run.
 
     Runs of another version are returned as well.

@@ -102,14 +102,19 @@ def gain_epochs(curve: CurveStats) -> str:
     return epochs(np.where(trained, curve.samples_to_gain, np.nan), curve.samples, "not trained")
 
 
-def means(curves: dict[str, CurveStats], of: str = "test_accuracy") -> str:
-    """The mean accuracies of these curves, for a table."""
-    return ", ".join(f"{name} {100 * np.nan_to_num(getattr(curve, of)).mean():.2f}" for name, curve in curves.items())
+def means(curves: dict[str, CurveStats]) -> str:
+    """The mean test accuracies of these curves, for a table."""
+    return listed(curves, lambda curve: f"{100 * curve.mean():.2f}")
 
 
 def listed(curves: dict, words) -> str:
     """Each name with words(curve) after it."""
     return ", ".join(f"{name} {words(curve)}" for name, curve in curves.items())
+
+
+def at(curves: dict[float, CurveStats]) -> dict[str, CurveStats]:
+    """Curves by a value, such as a learning rate, as `listed` and `means` name them."""
+    return {f"{value:g}:": curve for value, curve in curves.items()}
 
 
 def rates_of(curves: dict[str, CurveStats]) -> str:

@@ -172,7 +172,6 @@ def test_the_probe_is_read_by_layer_and_epoch():
     curve = by_hand([(1, 10, 1.0, 0.9)], [(1.0, 0.1), (1.0, 0.9)], probe=probe)
     assert curve.delta(1).tolist() == [[0.02, 0.5]]
     assert curve.delta_ratio(1) == pytest.approx([0.04])
-    assert curve.gradient_ratio(1).tolist() == [[0.5, 2.0]]
     assert curve.slope(1).tolist() == [[0.2]]
     assert curve.flat_units(1).tolist() == [[0.3]]
     assert curve.first_gradient == pytest.approx([50.0])
