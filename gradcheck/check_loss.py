@@ -1,6 +1,7 @@
 """The rows of losses: whether backward is the derivative of forward. What forward is, loss_conventions.py finds out."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,7 +10,7 @@ from gradcheck.catalogue import WRONG, Diagnosis, diagnose, named
 from gradcheck.check_activation import COARSE, FINE, NO_DEFINITION, SINGLE, difference_quotient, expect_slopes
 from gradcheck.check_batches import report_setting
 from gradcheck.check_together import ratio
-from gradcheck.definitions import LOSSES, SILENT, WEIGHTS, focal
+from gradcheck.definitions import LOSSES, OF_PROBABILITIES, SILENT, WEIGHTS, focal
 from gradcheck.errors import describe
 from gradcheck.find_slip import find_slip
 from gradcheck.loss_conventions import PER_SAMPLE, SHAPES, SPREAD, Reduced, batch, find_known, find_other
@@ -29,7 +30,8 @@ class LossCheck(SimpleNamespace):
 
     def scale(self) -> float:
         """What forward is multiplied by, against the mean."""
-        return (self.form.factor(*self.o.shape) if self.form else 1.0) * (len(self.o) if self.of_sum else 1)
+        factor = self.form.factor(*self.o.shape) if self.form and self.form.convention else 1.0
+        return factor * (len(self.o) if self.of_sum else 1)
 
     def far(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """Outputs with a cross-entropy of 60 for each sample, and of 600."""
@@ -62,6 +64,8 @@ def check_loss(
         usable = find(check, columns_elsewhere)
     if not usable:
         return
+    if not check.known and check.form is None and not check.probabilities:
+        _try_probabilities(check)
     with row.stage("gradient"):
         if not check.loss.gives_both and (not hasattr(row.cls, "backward") or is_stub(row.cls.backward)):
             raise NotWritten("backward")
@@ -88,6 +92,23 @@ def check_loss(
         for argument, other in (settings or {}).items():
             if not check.coarse:
                 _check_setting(check, argument, other)
+
+
+def _try_probabilities(check: LossCheck) -> None:
+    """A loss without a definition: is backward right for probabilities, and only for these?"""
+
+    def fits(o: np.ndarray) -> bool:
+        value = check.loss.value(o, check.t)
+        true = central_differences(lambda at: check.loss.value(at, check.t), o, 1e-6)
+        check.loss.value(o, check.t)
+        factor = ratio(check.loss.array("backward", o, check.t), true, 1e-3)
+        return bool(np.isfinite(value)) and factor is not None
+
+    inside = softmax(0.3 * check.o)
+    with suppress(Exception):
+        if not fits(check.o) and fits(inside):
+            check.o, check.probabilities = inside, True
+            check.row.remark("agreement", OF_PROBABILITIES, mistake="probabilities", at="forward")
 
 
 def _check_gradient(check: LossCheck) -> None:
@@ -183,6 +204,11 @@ def _case(check: LossCheck, true: np.ndarray) -> SimpleNamespace:
 def _report_gradient(check: LossCheck, theirs: np.ndarray, true: np.ndarray, total: Callable, tolerance: float) -> None:
     """backward is wrong: how."""
     row, form, (n, k) = check.row, check.form, check.o.shape
+    turned = theirs.shape == true.T.shape != true.shape
+    if turned:
+        theirs = theirs.T
+    if check.known and form and not form.convention:
+        true = check.gradient()  # forward has a fault of its own, which is said: backward shall fit the definition
     case = _case(check, true)
     found = diagnose(f"{check.name}.grad_input", theirs / check.scale(), case, tolerance)
     if found is None or found.key == "constant-factor":
@@ -203,6 +229,8 @@ def _report_gradient(check: LossCheck, theirs: np.ndarray, true: np.ndarray, tot
             message = f"; backward is that of {own[0]}" if own else ", and backward is wrong"
             scale = form.words if check.known else next(words for key, _, words, _ in SCALES if key == form.key)
             message = f"forward and backward disagree: forward is {scale.split(',')[0]}{message}"
+
+    message = f"{message}; and it is transposed" if turned else message
 
     def inputs(index: tuple) -> str:
         return f"o[{index[0]}] = {numbers(check.o[index[0]])}, t[{index[0]}] = {numbers(check.t[index[0]])}"

@@ -111,11 +111,13 @@ def find_known(check: SimpleNamespace, columns_elsewhere: bool | None) -> bool:
 
 def _report_not_finite(loss: Reduced, name: str, value: float) -> None:
     """forward is nan or inf at ordinary outputs: is it the logarithm of a negative one?"""
-    message, where = f"forward is {value:g} for ordinary outputs", loss.line_that_fails("forward")[0]
+    where, text = loss.line_that_fails("forward")
+    message = f"forward is {value:g} for ordinary outputs"
+    message += ": the logarithm of a negative number" if "invalid value encountered in log" in text else ""
     if name == "SoftmaxCrossEntropyLoss":
         positive = [(softmax(0.3 * o), t) for o, t in (batch(name, shape) for shape in SHAPES)]
         if match_loss("CrossEntropyLoss", loss.value, positive):
-            message += ": softmax is missing: the logarithm is taken of the outputs, which may be negative"
+            message = f"forward is {value:g} for ordinary outputs: softmax is missing, the logarithm is that of outputs"
     loss.row.wrong("agreement", message, mistake="not-finite", where=where, at="forward")
 
 

@@ -48,6 +48,7 @@ def _focal_with(c, second) -> np.ndarray:
 # fmt: off
 OF_SUMS = table({
     "EuclideanLoss.grad_input": [
+        ("absolute", "it takes |o - t|: the sign is needed", lambda c: np.abs(c.o - c.t)),
         ("parentheses", "only the target is divided by N: (o - t) / N", lambda c: c.n * c.o - c.t),
     ],
     "SoftmaxCrossEntropyLoss.grad_input": [

@@ -18,7 +18,7 @@ from gradcheck.check_loss import check_loss
 from gradcheck.errors import RemovedName, describe
 from gradcheck.loading import Loaded, PutBack, load
 from gradcheck.reference import CLASSES, IN
-from gradcheck.report_rows import Row
+from gradcheck.report_rows import Finding, Row
 from gradcheck.source import defines
 
 # Softmax and hinge show the orientation of a batch, which the Euclidean loss alone may hide.
@@ -45,6 +45,7 @@ GUESSED_FOR = {
     ("dim", "size", "num", "features", "num_features", "n_features", "width", "units", "channels"): IN,
     ("p", "rate", "ratio", "prob", "keep_prob", "drop_prob", "dropout_rate"): 0.5,
 }
+UNKNOWN = 0.5  # for an argument that no year of the assignment knows
 GUESSES = {name: value for names, value in GUESSED_FOR.items() for name in names}
 
 
@@ -156,7 +157,8 @@ def constructor(cls: type, row: Row, *classic: str) -> Callable:
     parameters = _parameters(cls)
     wants_dtype = {"dtype": np.float64} if "dtype" in parameters else {}
     # Another order, such as (in_num, out_num, name), shows in the names.
-    if all(ARGUMENTS.get(name.lower(), argument) == argument for name, argument in zip(parameters, classic)):
+    usual = all(ARGUMENTS.get(name.lower(), argument) == argument for name, argument in zip(parameters, classic))
+    if usual and not any(type(p.default) in (int, float, bool) for p in [*parameters.values()][: len(classic)]):
         try:
             inspect.signature(cls).bind(*classic)
             return lambda *values: cls(*values, **wants_dtype)
@@ -168,7 +170,7 @@ def constructor(cls: type, row: Row, *classic: str) -> Callable:
         if argument in classic:
             given[name] = classic.index(argument)
         elif parameter.default is parameter.empty or name == "dtype":
-            guessed[name] = GUESSES.get(name.lower())
+            guessed[name] = GUESSES.get(name.lower(), UNKNOWN)
     extra = ", ".join(f"{name}={getattr(value, '__name__', value)}" for name, value in guessed.items())
     missing = [key for key in classic if classic.index(key) not in given.values()]
     words = [f"wants {extra} (guessed here)"] if extra else []
@@ -257,10 +259,6 @@ def _check_class(row: Row, part: str, cls: type | None, context: dict) -> None:
         elif name == "Linear":
             make = constructor(cls, row, "name", "in_num", "out_num", "init_std")
             check_linear(row, lambda in_num, out_num: make(f"fc{next(number)}", in_num, out_num, 0.1))
-        elif name not in CLASSES[part] and _unknown_arguments(cls):
-            wants = ", ".join(_unknown_arguments(cls))
-            row.verdict = "not checked"
-            row.remark("use", f"no class of the assignment, and its constructor wants {wants}, unknown here")
         else:
             # What an extra class is made with is its own business.
             make = constructor(cls, row if name in CLASSES[part] else Row(name), "name")
@@ -273,6 +271,12 @@ def _check_class(row: Row, part: str, cls: type | None, context: dict) -> None:
                 check_activation(row, new, known, settings)
             else:
                 check_extra(row, new, settings)
+            wants = ", ".join(_unknown_arguments(cls))
+            if wants and row.error is None:
+                message = f"no class of the assignment, and its constructor wants {wants}, unknown here"
+                row.findings, row.columns, row.verdict = [Finding("remark", "use", message)], {}, "not checked"
+            elif wants:
+                row.remark("use", f"the constructor wants {wants}: {UNKNOWN:g} is given here", mistake="constructor")
     if row.error is None and not row.has("wrong", "gradient"):
         row.columns.pop("gradient", None)  # nothing was compared
 

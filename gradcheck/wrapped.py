@@ -120,6 +120,10 @@ class Wrapped:
         if isinstance(result, list):
             self.row.wrong("use", f"{method} returns a list, not an array", mistake="list", at=method)
         result = np.array(result)
+        if result.dtype == object:
+            message = f"{method} returns an array of objects (np.frompyfunc, np.vectorize): add .astype(float)"
+            self.row.wrong("use", message, mistake="objects", at=method)
+            result = result.astype(float)
         if result.dtype.kind not in "fiub":
             raise Unusable(f"{method} returns {plain(result.dtype)}, not an array of numbers")
         return np.array(result.T if self._turned(method, is_result=True) else result, order="C")
@@ -214,4 +218,5 @@ def spelled(subject, name: str) -> str | None:
         return name
     word, grad = WORDS[name[-1]], "(grad(ient)?s?|d)"
     pattern = f"{grad}{word}|{word}grad(ient)?s?" if len(name) > 1 else word
-    return next((other for other in dir(subject) if re.fullmatch(pattern, other.lower().replace("_", ""))), None)
+    found = [other for other in dir(subject) if re.fullmatch(pattern, other.lower().replace("_", ""))]
+    return next((other for other in found if np.ndim(getattr(subject, other))), None)
