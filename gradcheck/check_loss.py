@@ -12,7 +12,7 @@ from gradcheck.check_batches import report_setting
 from gradcheck.check_together import ratio
 from gradcheck.definitions import LOSSES, OF_PROBABILITIES, SILENT, WEIGHTS, focal
 from gradcheck.errors import describe
-from gradcheck.find_slip import find_slip
+from gradcheck.find_slip import CHANGES, IF_NAMED, find_slip
 from gradcheck.loss_conventions import PER_SAMPLE, SHAPES, SPREAD, Reduced, batch, find_known, find_other
 from gradcheck.mistakes_losses import KNOWN_VARIANTS, SCALES
 from gradcheck.reference import central_differences, is_coarse, loss_gradient, relative_error, relative_errors, softmax
@@ -238,7 +238,9 @@ def _report_gradient(check: LossCheck, theirs: np.ndarray, true: np.ndarray, tot
     evidence = first_difference("backward", theirs, true, inputs, tolerance)
     factor = found is not None and found.key in FACTOR_KEYS
     named = found is not None and found.alone and found.key not in VAGUE
-    slip = None if factor and named else find_slip(row.cls, "backward", lambda: _works(check, true, tolerance))
+    slip, most = None, IF_NAMED if named else CHANGES
+    if not (factor and named):
+        slip = find_slip(row.cls, "backward", lambda: _works(check, true, tolerance), most=most)
     if slip and not named:
         message = f"backward is wrong: {slip.words}"
     key, where = found and found.key, slip and slip.where
@@ -345,7 +347,7 @@ def _check_cut(check: LossCheck) -> None:
 def _cutting_line(check: LossCheck, o: np.ndarray, t: np.ndarray, right: float) -> str | None:
     """The line without which nothing is cut off."""
     right *= check.form.factor(*o.shape)
-    slip = find_slip(check.row.cls, "forward", lambda: np.isclose(check.loss.again().value(o, t), right))
+    slip = find_slip(check.row.cls, "forward", lambda: np.isclose(check.loss.again().value(o, t), right), most=IF_NAMED)
     return slip and slip.where
 
 

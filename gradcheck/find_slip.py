@@ -17,7 +17,8 @@ from typing import NamedTuple
 from gradcheck.errors import plain
 from gradcheck.source import definition, place
 
-SECONDS = 1.0  # after that the slip counts as not found
+CHANGES, IF_NAMED = 1000, 500  # after so many the slip counts as not found; where only the line is not known
+SECONDS = 3.0  # the same, for slow code
 OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div)
 COMPARISONS = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
 TWINS = {"sum": ("mean", "max"), "mean": ("sum",), "max": ("sum",), "maximum": ("minimum",), "minimum": ("maximum",)}
@@ -33,25 +34,28 @@ class Slip(NamedTuple):
     words: str  # what stands there, and what makes it right
 
 
-def find_slip(cls: type, method: str, works: Callable[[], bool], ranks: tuple = (0, 1, 2)) -> Slip | None:
+def find_slip(
+    cls: type, method: str, works: Callable[[], bool], ranks: tuple = (0, 1, 2), most: int = CHANGES
+) -> Slip | None:
     """The first change of a method, or of a function that it calls, after which works() holds.
 
     backward may be wrong by what forward kept for it: forward is tried last. ranks: which changes, see _changed.
     """
     functions = _reached([getattr(cls, method, None)], cls)
     kept = [f for f in _reached([getattr(cls, "forward", None)], cls) if f not in functions]
-    numbers = {
-        part.value for function in functions + kept for part in ast.walk(definition(function)) if _is_number(part)
-    }
-    until = time.monotonic() + SECONDS
+    trees = [definition(function) for function in functions + kept]
+    numbers = {part.value for tree in trees for part in ast.walk(tree) if _is_number(part)}
+    until, tried = time.monotonic() + SECONDS, 0
     for group, rank in itertools.product((functions, kept), ranks):
         for function in group:
-            for line, before, after, code in _changed(function, cls, rank, numbers):
-                if time.monotonic() > until:
+            for node, new, code in _changed(function, cls, rank, numbers):
+                tried += 1
+                if tried > most or time.monotonic() > until:
                     return None
                 if _holds(function, code, works):
-                    words = f"with {plain(after, 55)} in place of {plain(before, 55)} it is right"
-                    return Slip(place(function, line), words.replace("with pass in place of", "without"))
+                    before, after = (plain(ast.unparse(part), 55) for part in (node, new))
+                    words = f"with {after} in place of {before} it is right"
+                    return Slip(place(function, node.lineno), words.replace("with pass in place of", "without"))
     return None
 
 
@@ -94,8 +98,8 @@ def _holds(function: FunctionType, code: CodeType, works: Callable[[], bool]) ->
         function.__code__ = before
 
 
-def _changed(function: FunctionType, cls: type, rank: int, numbers: set) -> Iterator[tuple[int, str, str, CodeType]]:
-    """Line, old and new text and the code of every change of this rank: 0 operators, 1 names, 2 a factor or a sign."""
+def _changed(function: FunctionType, cls: type, rank: int, numbers: set) -> Iterator[tuple[ast.AST, ast.AST, CodeType]]:
+    """Old and new node and the code of every change of this rank: 0 operators, 1 names, 2 a factor or a sign."""
     tree = copy.deepcopy(definition(function))
     tree.decorator_list = []
     names = _names(tree, cls)
@@ -107,10 +111,9 @@ def _changed(function: FunctionType, cls: type, rank: int, numbers: set) -> Iter
                 part.lineno, part.end_lineno, part.col_offset, part.end_col_offset = node.lineno, node.lineno, 0, 0
             _put(parent, field, number, new)
             code = _compiled(tree, function, cls.__name__)
-            after = ast.unparse(new)
             _put(parent, field, number, node)
             if code is not None:
-                yield node.lineno, ast.unparse(node), after, code
+                yield node, new, code
 
 
 def _places(tree: ast.FunctionDef) -> Iterator[tuple]:
@@ -185,14 +188,16 @@ def _changes(node: ast.AST, names: list[ast.expr], forms: list[str], rank: int) 
             yield node.func.value
         yield from names
     elif rank == 1 and isinstance(node, (ast.Name, ast.Attribute)) and getattr(node, "id", "") not in ("np", "self"):
-        yield from (name for name in names if ast.unparse(name) != ast.unparse(node))
+        same = ast.dump(node, annotate_fields=False)
+        yield from (name for name in names if ast.dump(name, annotate_fields=False) != same)
     elif rank == 1 and isinstance(node, (ast.Assign, ast.AugAssign, ast.Expr)):
         yield ast.copy_location(ast.Pass(), node)
     elif rank == 1 and _is_number(node):
         yield from (name for name in names if isinstance(name, ast.Attribute))
     elif rank == 2 and isinstance(node, (ast.BinOp, ast.Call, ast.Name, ast.Attribute, ast.UnaryOp)):
+        text = ast.unparse(node)
         for form in forms:
-            yield ast.parse(form.replace("{}", ast.unparse(node)), mode="eval").body
+            yield ast.parse(form.replace("{}", text), mode="eval").body
 
 
 def _other_operators(node: ast.AST, numbers: set) -> Iterator[ast.AST]:

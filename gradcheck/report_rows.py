@@ -8,7 +8,7 @@ from functools import partialmethod
 import numpy as np
 
 from gradcheck.errors import RemovedName, describe, innermost, missing_module, removed_name
-from gradcheck.find_slip import find_slip
+from gradcheck.find_slip import CHANGES, IF_NAMED, find_slip
 from gradcheck.reference import relative_errors
 from gradcheck.source import line_of
 
@@ -101,11 +101,14 @@ class Row:
         works: whether it is right, with objects made anew: it is called while other code stands in the method.
         """
         named = found is not None and found.alone and found.key not in VAGUE
-        slip = find_slip(self.cls, at.split()[0], works) if works else None
+        factor = named and found.key in FACTOR_KEYS
+        slip = None
+        if works and not factor:
+            slip = find_slip(self.cls, at.split()[0], works, most=IF_NAMED if named else CHANGES)
         words = slip.words if slip and not named else found and found.message
         message = f"{what} is wrong" + (f": {words}" if words else "")
         where = slip and slip.where
-        at += " return" if found and found.key in FACTOR_KEYS and " " not in at else ""
+        at += " return" if factor and " " not in at else ""
         self.wrong(column, message, mistake=found.key if found else None, at=at, evidence=evidence, where=where)
 
     def has(self, kind: str, column: str | None = None) -> bool:

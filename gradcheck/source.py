@@ -8,7 +8,6 @@ import functools
 import inspect
 import linecache
 from pathlib import Path
-from types import CodeType
 
 from gradcheck.errors import label, plain
 
@@ -141,11 +140,11 @@ def is_stub(function) -> bool:
 def definition(function) -> ast.FunctionDef | ast.Lambda | None:
     """The node of a function in the tree of its file."""
     code = getattr(inspect.unwrap(function), "__code__", None) if callable(function) else None
-    return None if code is None else _find(code.co_filename, code)
+    return None if code is None else _find(code.co_filename, code.co_firstlineno, code.co_name)
 
 
 @functools.cache
-def _find(path: str, code: CodeType) -> ast.FunctionDef | ast.Lambda | None:
+def _find(path: str, line: int, name: str) -> ast.FunctionDef | ast.Lambda | None:
     if path not in _files:
         try:
             text = Path(path).read_text(encoding="utf-8")
@@ -155,9 +154,9 @@ def _find(path: str, code: CodeType) -> ast.FunctionDef | ast.Lambda | None:
     for node in ast.walk(_files[path][1]):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             first = min(part.lineno for part in (node, *node.decorator_list))
-            if first == code.co_firstlineno and node.name == code.co_name:
+            if first == line and node.name == name:
                 return node
-        elif isinstance(node, ast.Lambda) and code.co_name == "<lambda>" and node.lineno == code.co_firstlineno:
+        elif isinstance(node, ast.Lambda) and name == "<lambda>" and node.lineno == line:
             return node
     return None
 
