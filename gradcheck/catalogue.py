@@ -99,7 +99,7 @@ def diagnose(value: str, theirs: np.ndarray, case, tolerance: float) -> Diagnosi
                 return Diagnosis(key, message)
     found = named(theirs, list(ANY), case, tolerance)
     if found and (is_gradient or found.key in ("zero", "stale")):
-        return Diagnosis(found.key, found.message)
+        return Diagnosis(found.key, found.message, found.key != "truncated")
     if is_gradient and hasattr(case, "k"):
         for _, factor, message in [entry for entry in FACTORS if entry[0] in ON_TOP]:
             found = named(theirs / factor(case), [*own, *ANY[1:]], case, tolerance)

@@ -82,6 +82,6 @@ def report_setting(row: Row, argument: str, same: Callable[[], bool], fits: Call
         message = f"the argument {argument} changes nothing: its default is written as a number"
         row.add("remark" if right else "wrong", "agreement", message, mistake="argument-unused", where=where)
     elif not right:
-        message = f"backward is wrong with another {argument}: a number is written where {argument} belongs"
+        message = f"backward is wrong with another {argument}: a number is written for {argument}, or it is left out"
         slip = find_slip(row.cls, "backward", lambda: not same() and fits(), (1,))
         row.wrong("gradient", message, mistake="argument-unused", at="backward", where=slip and slip.where)

@@ -454,13 +454,12 @@ def _check_weights(check: LossCheck, value: float) -> None:
 
 def _check_setting(check: LossCheck, argument: str, make: Callable) -> None:
     """With another margin (gamma, ...) forward is another, and backward still its derivative."""
-    loss, o, t = check.loss, check.o, check.t
-    default, before = loss.value(o, t), (loss.make, loss.subject)
+    loss, o, t = check.loss.again(), check.o, check.t
+    default = loss.value(o, t)
     try:
         loss.make, loss.subject = make, make()
         value = loss.value(o, t)
     except Exception as error:
-        loss.make, loss.subject = before
         message, where = describe(error)
         message = f"{argument} cannot be given, only left out: with one it {message}"
         check.row.remark("agreement", message, mistake="argument-raises", where=where)
@@ -473,4 +472,3 @@ def _check_setting(check: LossCheck, argument: str, make: Callable) -> None:
         return _near(loss.array("backward", o, t), true, loss.value(o, t))
 
     report_setting(check.row, argument, lambda: loss.value(o, t) == default, fits)
-    loss.make, loss.subject = before

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradcheck.find_slip import find_slip
+from gradcheck.find_slip import IF_NAMED, find_slip
 from gradcheck.reference import relative_error, sgd
 from gradcheck.report_rows import Row
 from gradcheck.source import last_line
@@ -18,6 +18,10 @@ CONFIGS = (
     {"learning_rate": 0.2, "weight_decay": 0.0, "momentum": 0.0},
 )
 STEPS = 3
+
+
+# Wrong steps whose slip need not stand in the line that moves the parameter.
+INSIDE = ("momentum-missing", "decay-missing", "decay-and-momentum-missing", "decay-sign", "gradient-sign")
 
 
 class Config(dict):
@@ -191,7 +195,8 @@ def compare(row: Row, seen: Walk, works: Callable | None = None) -> None:
             row.remark("step", f"other convention: {wrong.message}", mistake=wrong.key, where=where, at=at)
         else:
             message = f"update of {name} is wrong: {wrong.message}{missing}"
-            row.wrong("step", message, mistake=wrong.key, where=where, at=at)
+            slip = find_slip(row.cls, "update", works, most=IF_NAMED) if works and wrong.key in INSIDE else None
+            row.wrong("step", message, mistake=wrong.key, where=slip.where if slip else where, at=at)
         return
     first = np.argwhere(np.abs(seen.after - true) > seen.tolerance * np.abs(true))[0]
     step, index = int(first[0]), tuple(int(i) for i in first[1:])

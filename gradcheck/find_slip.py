@@ -7,23 +7,25 @@ sign more or less. The first one after which the method gives the true numbers i
 import ast
 import copy
 import inspect
-import itertools
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from types import CodeType, FunctionType, ModuleType
 from typing import NamedTuple
 
-from gradcheck.errors import plain
+from gradcheck.errors import StillRunning, plain
+from gradcheck.loading import alarm
 from gradcheck.source import definition, place
 
-CHANGES, IF_NAMED = 1000, 500  # after so many the slip counts as not found; where only the line is not known
-SECONDS = 3.0  # the same, for slow code
+CHANGES, IF_NAMED = 1500, 500  # after so many the slip counts as not found; where only the line is not known
+SECONDS = 1.0  # the same, for slow code, or code that a change has made endless
 OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div)
 COMPARISONS = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
 TWINS = {"sum": ("mean", "max"), "mean": ("sum",), "max": ("sum",), "maximum": ("minimum",), "minimum": ("maximum",)}
 TWINS |= {"argmax": ("argmin",), "tanh": ("cosh", "exp"), "sinh": ("cosh",), "zeros_like": ("ones_like",)}
 TWINS |= {"empty_like": ("zeros_like",), "empty": ("zeros",)}
+FLIPPED = {ast.Add: ast.Sub, ast.Sub: ast.Add}
 SWAPS = {ast.BitOr: ast.BitAnd, ast.BitAnd: ast.BitOr}
 # Of GELU, its derivative and its other form, of SELU and HardSwish.
 CONSTANTS = {0.044715, 0.134145, 0.7978845608028654, 1.702, 1.0507009873554805, 1.6732632423543772, 6}
@@ -35,7 +37,7 @@ class Slip(NamedTuple):
 
 
 def find_slip(
-    cls: type, method: str, works: Callable[[], bool], ranks: tuple = (0, 1, 2), most: int = CHANGES
+    cls: type, method: str, works: Callable[[], bool], ranks: tuple = (0, 1, 2, 3, 4), most: int = CHANGES
 ) -> Slip | None:
     """The first change of a method, or of a function that it calls, after which works() holds.
 
@@ -46,17 +48,24 @@ def find_slip(
     trees = [definition(function) for function in functions + kept]
     numbers = {part.value for tree in trees for part in ast.walk(tree) if _is_number(part)}
     until, tried = time.monotonic() + SECONDS, 0
-    for group, rank in itertools.product((functions, kept), ranks):
-        for function in group:
+    with suppress(StillRunning), alarm(SECONDS):
+        for function, rank in [(f, rank) for group in (functions, kept) for rank in ranks for f in group]:
             for node, new, code in _changed(function, cls, rank, numbers):
                 tried += 1
                 if tried > most or time.monotonic() > until:
                     return None
                 if _holds(function, code, works):
-                    before, after = (plain(ast.unparse(part), 55) for part in (node, new))
+                    before, after = _shown(ast.unparse(node), ast.unparse(new))
                     words = f"with {after} in place of {before} it is right"
                     return Slip(place(function, node.lineno), words.replace("with pass in place of", "without"))
     return None
+
+
+def _shown(before: str, after: str) -> tuple[str, str]:
+    """Both texts, short enough for a message: of long ones what is the same at the beginning is left out."""
+    same = next((n for n, (one, other) in enumerate(zip(before, after)) if one != other), min(len(before), len(after)))
+    cut = max(0, min(same - 15, max(len(before), len(after)) - 52)) if max(len(before), len(after)) > 55 else 0
+    return tuple(plain(("..." if cut else "") + text[cut:], 55) for text in (before, after))
 
 
 def _reached(waiting: list, cls: type) -> list[FunctionType]:
@@ -99,7 +108,7 @@ def _holds(function: FunctionType, code: CodeType, works: Callable[[], bool]) ->
 
 
 def _changed(function: FunctionType, cls: type, rank: int, numbers: set) -> Iterator[tuple[ast.AST, ast.AST, CodeType]]:
-    """Old and new node and the code of every change of this rank: 0 operators, 1 names, 2 a factor or a sign."""
+    """Old and new node and the code of every change of this rank: 0 operators, 1 names, 2 signs, 3 factors, 4 terms."""
     tree = copy.deepcopy(definition(function))
     tree.decorator_list = []
     names = _names(tree, cls)
@@ -160,23 +169,28 @@ def _names(tree: ast.FunctionDef, cls: type) -> list[ast.expr]:
     return [ast.parse(text, mode="eval").body for text in texts]
 
 
-FORMS = ("-({})", "1 - ({})", "({}) ** 2", "({}) > 0", "({}).T")
+FORMS = ("-({})", "1 - ({})", "({}) ** 2", "({}) > 0", "({}).T", "np.exp({})")
 
 
 def _is_number(node: ast.AST) -> bool:
     return isinstance(node, ast.Constant) and type(node.value) in (int, float)
 
 
-def _forms(tree: ast.FunctionDef, names: list[ast.expr], numbers: set) -> list[str]:
-    """A sign, a square, a mask, a function that is called here too, a factor: a number or attribute, N or K."""
+def _forms(tree: ast.FunctionDef, names: list[ast.expr], numbers: set) -> dict[int, list[str]]:
+    """By rank: a sign, a square, a mask, a function that is called here too; a factor; a term."""
     calls = [ast.unparse(n.func) + "({})" for n in ast.walk(tree) if isinstance(n, ast.Call) and len(n.args) == 1]
     sizes = [f"{name.arg}.shape[{axis}]" for name in tree.args.args[1:2] for axis in (0, 1)]
     factors = [str(number) for number in sorted(numbers | {2}) if number not in (0, 1)] + sizes
     factors += [ast.unparse(name) for name in names]
-    return [*FORMS, *dict.fromkeys(calls), *(f"({{}}) {sign} {factor}" for factor in factors for sign in "*/")]
+    terms = [name.id for name in names if isinstance(name, ast.Name)]
+    return {
+        2: [*FORMS, *dict.fromkeys(calls)],
+        3: [f"({{}}) {sign} {factor}" for factor in factors for sign in "*/"],
+        4: [f"({{}}) {sign} {term}" for term in terms for sign in "+-"],
+    }
 
 
-def _changes(node: ast.AST, names: list[ast.expr], forms: list[str], rank: int) -> Iterator[ast.AST]:
+def _changes(node: ast.AST, names: list[ast.expr], forms: dict[int, list[str]], rank: int) -> Iterator[ast.AST]:
     """What may stand in this place instead."""
     if rank == 1 and isinstance(node, ast.BinOp):
         yield from (node.left, node.right)
@@ -194,9 +208,9 @@ def _changes(node: ast.AST, names: list[ast.expr], forms: list[str], rank: int) 
         yield ast.copy_location(ast.Pass(), node)
     elif rank == 1 and _is_number(node):
         yield from (name for name in names if isinstance(name, ast.Attribute))
-    elif rank == 2 and isinstance(node, (ast.BinOp, ast.Call, ast.Name, ast.Attribute, ast.UnaryOp)):
+    elif rank >= 2 and isinstance(node, (ast.BinOp, ast.Call, ast.Name, ast.Attribute, ast.UnaryOp)):
         text = ast.unparse(node)
-        for form in forms:
+        for form in forms[rank]:
             yield ast.parse(form.replace("{}", text), mode="eval").body
 
 
@@ -211,6 +225,10 @@ def _other_operators(node: ast.AST, numbers: set) -> Iterator[ast.AST]:
         yield ast.BinOp(node.right, node.op, node.left)
         if type(node.op) in SWAPS:
             yield ast.BinOp(node.left, SWAPS[type(node.op)](), node.right)
+        inner = node.left
+        if type(node.op) in FLIPPED and isinstance(inner, ast.BinOp) and type(inner.op) in FLIPPED:
+            flipped = ast.BinOp(inner.left, FLIPPED[type(inner.op)](), inner.right)  # two outputs exchanged
+            yield ast.BinOp(flipped, FLIPPED[type(node.op)](), node.right)
         if isinstance(node.op, ast.Add):
             yield ast.BinOp(node.left, ast.Mult(), ast.BinOp(ast.Constant(1), ast.Add(), node.right))
         if isinstance(node.left, ast.BinOp):  # brackets that are missing

@@ -245,7 +245,7 @@ def load(path: str, time_limit: float) -> Loaded:
     sys.modules.update(dict.fromkeys(names, module))
     pending.clear()
     try:
-        with _alarm(time_limit):
+        with alarm(time_limit):
             loader.exec_module(module)
     except KeyboardInterrupt:
         raise
@@ -412,8 +412,8 @@ class FolderFinder:
 
 
 @contextmanager
-def _alarm(seconds: float):
-    """Training at the end of a file is interrupted where the system can do that: the classes above it are checked."""
+def alarm(seconds: float):
+    """StillRunning after so many seconds, where the system can do that: training at the end of a file, say."""
     if not hasattr(signal, "setitimer"):
         yield
         return

@@ -15,6 +15,7 @@ from gradcheck.reference import (
     gelu_erf,
     gelu_erf_slope,
     gelu_sigmoid,
+    gelu_sigmoid_slope,
     gelu_slope,
     selu,
     sigmoid,
@@ -136,6 +137,10 @@ WRONG_LAYERS: dict[str, list[Mistake]] = table({
          lambda c: c.g * (gelu_erf_slope(c.x) + (1 - c.x) * np.exp(-0.5 * c.x**2) / np.sqrt(2 * np.pi))),
         ("gelu-no-scale", "the factor 1.702 is missing in the inner derivative",
          lambda c: c.g * (sigmoid(1.702 * c.x) + c.x * sigmoid_slope(1.702 * c.x))),
+        ("gelu-of-other-form", "it is that of x Phi(x); forward is another form", lambda c: c.g * gelu_erf_slope(c.x)),
+        ("gelu-of-other-form", "it is that of x sigmoid(1.702 x); forward is another form",
+         lambda c: c.g * gelu_sigmoid_slope(c.x)),
+        ("gelu-of-other-form", "it is that of the tanh form; forward is another form", lambda c: c.g * gelu_slope(c.x)),
     ],
     "Tanh.grad_input": [
         ("from-input", "1 - y^2 is taken of the input, not of the output", lambda c: c.g * (1 - c.x**2)),

@@ -32,7 +32,7 @@ UNSAFE_COLUMNS = ("finite", "float32", "arguments")
 
 
 # Diagnoses of a factor: the line that returns is as good as any.
-FACTOR_KEYS = {"opposite-sign", "times-n", "times-n-minus", "over-n", "factor-two", "factor-half"}
+FACTOR_KEYS = {"times-n", "times-n-minus", "over-n", "factor-two", "factor-half"}
 FACTOR_KEYS |= {"over-k", "times-k", "times-n-k"}
 # Diagnoses that say where a value is wrong, not why.
 VAGUE = ("region", "one-place", "constant-factor", "zero")

@@ -46,15 +46,15 @@ SIMPLE = ("sum", "mean", "copy", "float", "array", "asarray", "squeeze")
 
 def _computed(function: ast.FunctionDef | ast.Lambda, last: ast.AST) -> ast.AST:
     """For a return that only scales, sums or copies what was set before it, as `return y / n`: the last such line."""
-    value = getattr(last, "value", None)
+    value, called = getattr(last, "value", None), False
     while not isinstance(value, (ast.Name, ast.Attribute)):
-        if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Div):
+        if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Div) and not called:
             value = value.left
-        elif isinstance(value, ast.BinOp) and isinstance(value.op, ast.Mult):
+        elif isinstance(value, ast.BinOp) and isinstance(value.op, ast.Mult) and not called:
             sides = [side for side in (value.left, value.right) if isinstance(side, (ast.Name, ast.Constant))]
             value = next((side for side in sides if len(sides) == 2 and _lines(function, side, last)), None)
         elif isinstance(value, ast.Call) and getattr(value.func, "attr", getattr(value.func, "id", "")) in SIMPLE:
-            value = value.args[0] if value.args else getattr(value.func, "value", None)
+            value, called = value.args[0] if value.args else getattr(value.func, "value", None), True
         else:
             return last
     return max(_lines(function, value, last), key=lambda node: node.lineno, default=last)

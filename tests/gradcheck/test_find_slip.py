@@ -137,3 +137,27 @@ def test_brackets_masks_and_assignments_are_changed_too(right, wrong, tmp_path):
     assert written(tmp_path, layers=text)["Bump"].verdict in ("right", "right, with remarks")
     row = written(tmp_path, layers=text.replace(right, wrong, 2 if "&" not in right else 1))["Bump"]
     assert row.verdict == "WRONG", said(row)
+
+
+def test_the_edge_of_a_mask_is_looked_for_near_zero(tmp_path):
+    forward = "self.x = input; return np.maximum(input, 0)"
+    for edge in ("0.05", "-0.1", "0.3", "1", "-1", "2"):
+        text = LAYER.format("Relu", forward, f"return grad_output * (self.x > {edge})")
+        row = written(tmp_path, layers=text)["Relu"]
+        assert row.verdict == "WRONG" and "integers" not in said(row)
+        assert "in place of" not in said(row) or "with 0 in place of" in said(row)
+
+
+def test_long_texts_are_shown_where_they_differ(tmp_path):
+    forward = "return input * (1 + np.tanh(np.sqrt(2 / np.pi) * (input + 0.044715 * input ** 3)))"
+    message = finding(written(tmp_path, layers=LAYER.format("Gelu", forward, "return grad_output"))["Gelu"]).message
+    after, before = message.removeprefix("forward is wrong: with ").removesuffix(" it is right").split(" in place of ")
+    assert after != before and len(message) <= 160, message
+
+
+def test_a_change_that_makes_the_code_endless_is_given_up(tmp_path):
+    backward = "rows = [1, 2]\n        for r in rows:\n            if len(rows) < 2: rows.append(r)\n        "
+    text = LAYER.format("Sigmoid", "self.y = 1 / (1 + np.exp(-input)); return self.y", backward
+                        + "return grad_output * (self.y ** 5 + rows[1] * self.y ** 7)")  # fmt: skip
+    row = written(tmp_path, layers=text)["Sigmoid"]
+    assert row.verdict == "WRONG" and row.error > 0.1

@@ -238,7 +238,7 @@ def test_an_argument_with_a_default_is_used_in_both_methods(part, loss, tmp_path
     row = written(tmp_path, loss=text)["HingeLoss"]
     words = {
         "forward": "the argument margin changes nothing",
-        "backward": "backward is wrong with another margin: a number is written where margin belongs",
+        "backward": "backward is wrong with another margin: a number is written for margin, or it is left out",
         "": "",
     }
     assert row.verdict == ("WRONG" if part else "right") and words[part] in said(row)
