@@ -77,7 +77,7 @@ def report_setting(row: Row, argument: str, same: Callable[[], bool], fits: Call
     """What another value of a constructor's argument does: same: nothing to forward; fits: backward follows forward."""
     right = row.has("wrong") or fits()
     if same():
-        slip = find_slip(row.cls, "forward", lambda: not same() and fits(), (1,))
+        slip = None if row.has("wrong") else find_slip(row.cls, "forward", lambda: not same() and fits(), (1,))
         where = slip.where if slip else line_of(row.cls, "__init__", argument)
         message = f"the argument {argument} changes nothing: its default is written as a number"
         row.add("remark" if right else "wrong", "agreement", message, mistake="argument-unused", where=where)

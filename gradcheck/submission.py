@@ -158,7 +158,8 @@ def constructor(cls: type, row: Row, *classic: str) -> Callable:
     wants_dtype = {"dtype": np.float64} if "dtype" in parameters else {}
     # Another order, such as (in_num, out_num, name), shows in the names.
     usual = all(ARGUMENTS.get(name.lower(), argument) == argument for name, argument in zip(parameters, classic))
-    if usual and not any(type(p.default) in (int, float, bool) for p in [*parameters.values()][: len(classic)]):
+    first = next(iter(parameters.values()), None)  # a number by default is no name
+    if usual and (first is None or type(first.default) not in (int, float, bool)):
         try:
             inspect.signature(cls).bind(*classic)
             return lambda *values: cls(*values, **wants_dtype)

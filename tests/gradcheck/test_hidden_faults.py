@@ -627,3 +627,15 @@ def test_the_line_of_an_argument_that_is_not_used(tmp_path):
 def test_nan_far_from_ordinary_outputs_never_passes_for_a_kink(layer):
     row = layer("Relu", RELU, "return grad_output * (self.x > 0) / (1 if len(self.x) != 2 else np.nan)")
     assert row.verdict == "WRONG"
+
+
+def test_a_number_by_default_is_no_name_and_no_other_order(linear, tmp_path):
+    text = LAYER.format("Swish", "self.x = input; return input / (1 + np.exp(-self.beta * input))",
+                        "s = 1 / (1 + np.exp(-self.beta * self.x))\n        "
+                        "return grad_output * (s + self.beta * self.x * s * (1 - s))")  # fmt: skip
+    text = text.replace("(self, name):\n        self.name = name", "(self, beta=1.0):\n        self.beta = beta")
+    assert written(tmp_path, layers=text)["Swish"].verdict in ("right", "UNSAFE")
+    text = LINEAR.format(W="np.random.randn(in_num, out_num) * init_std", output="np.dot(input, self.W) + self.b",
+                         grad_W="grad_W", before="pass", after="pass")  # fmt: skip
+    text = text.replace("init_std):", "init_std=0.1):")
+    assert written(tmp_path, layers=text)["Linear"].verdict == "right"
