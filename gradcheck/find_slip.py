@@ -4,13 +4,14 @@ Each change is tried on the submission's own code: another number, operator, com
 sign more or less. The first one after which the method gives the true numbers is the slip, and its line the line.
 """
 
+import __future__
+
 import ast
 import copy
 import inspect
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from types import CodeType, FunctionType, ModuleType
 from typing import NamedTuple
 
@@ -25,10 +26,17 @@ COMPARISONS = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
 TWINS = {"sum": ("mean", "max"), "mean": ("sum",), "max": ("sum",), "maximum": ("minimum",), "minimum": ("maximum",)}
 TWINS |= {"argmax": ("argmin",), "tanh": ("cosh", "exp"), "sinh": ("cosh",), "zeros_like": ("ones_like",)}
 TWINS |= {"empty_like": ("zeros_like",), "empty": ("zeros",)}
+FORMS = ("-({})", "1 - ({})", "({}) ** 2", "({}) > 0", "({}).T", "np.exp({})")
 FLIPPED = {ast.Add: ast.Sub, ast.Sub: ast.Add}
 SWAPS = {ast.BitOr: ast.BitAnd, ast.BitAnd: ast.BitOr}
 # Of GELU, its derivative and its other form, of SELU and HardSwish.
 CONSTANTS = {0.044715, 0.134145, 0.7978845608028654, 1.702, 1.0507009873554805, 1.6732632423543772, 6}
+
+
+# The flags of `from __future__ import ...` in a code object.
+FUTURE = 0
+for _name in __future__.all_feature_names:
+    FUTURE |= getattr(__future__, _name).compiler_flag & ~0xFFFF
 
 
 class Slip(NamedTuple):
@@ -47,9 +55,20 @@ def find_slip(
     kept = [f for f in _reached([getattr(cls, "forward", None)], cls) if f not in functions]
     trees = [definition(function) for function in functions + kept]
     numbers = {part.value for tree in trees for part in ast.walk(tree) if _is_number(part)}
+    codes = {function: function.__code__ for function in functions + kept}
+    try:
+        return _search(cls, works, (functions, kept), ranks, most, numbers)
+    except StillRunning:
+        return None
+    finally:
+        for function, code in codes.items():  # the alarm may ring while a change is taken back
+            function.__code__ = code
+
+
+def _search(cls: type, works: Callable, groups: tuple, ranks: tuple, most: int, numbers: set) -> Slip | None:
     until, tried = time.monotonic() + SECONDS, 0
-    with suppress(StillRunning), alarm(SECONDS):
-        for function, rank in [(f, rank) for group in (functions, kept) for rank in ranks for f in group]:
+    with alarm(SECONDS):
+        for function, rank in [(f, rank) for group in groups for rank in ranks for f in group]:
             for node, new, code in _changed(function, cls, rank, numbers):
                 tried += 1
                 if tried > most or time.monotonic() > until:
@@ -85,7 +104,7 @@ def _reached(waiting: list, cls: type) -> list[FunctionType]:
             if isinstance(call, ast.Attribute) and isinstance(function.__globals__.get(_first(call)), ModuleType):
                 owner = function.__globals__[_first(call)]  # a helper module's function
             called = getattr(owner, name, None) if owner else function.__globals__.get(name)
-            waiting += [called] if isinstance(called, FunctionType) and "numpy" not in called.__module__ else []
+            waiting += [called] if isinstance(called, FunctionType) and "numpy" not in str(called.__module__) else []
     return found
 
 
@@ -147,11 +166,12 @@ def _compiled(tree: ast.FunctionDef, function: FunctionType, owner: str) -> Code
     outer = ast.ClassDef(name=owner, bases=[], keywords=[], body=[tree], decorator_list=[], type_params=[])
     module = ast.Module([ast.copy_location(outer, tree)], [])
     try:
-        code = compile(module, function.__code__.co_filename, "exec", function.__code__.co_flags & 0xFFF0000, True)
+        code = compile(module, function.__code__.co_filename, "exec", function.__code__.co_flags & FUTURE, True)
     except (SyntaxError, ValueError, TypeError):
         return None
     body = next(part for part in code.co_consts if isinstance(part, CodeType))
-    return next(part for part in body.co_consts if isinstance(part, CodeType) and part.co_name == function.__name__)
+    inside = (part for part in body.co_consts if isinstance(part, CodeType) and part.co_name == function.__name__)
+    return next(inside, None)
 
 
 def _names(tree: ast.FunctionDef, cls: type) -> list[ast.expr]:
@@ -167,9 +187,6 @@ def _names(tree: ast.FunctionDef, cls: type) -> list[ast.expr]:
     sizes = [f"{local[0]}.shape[{axis}]" for axis in (0, 1)] if local else []
     texts = [*dict.fromkeys(local), *(f"self.{name}" for name in dict.fromkeys(own)), *sizes]
     return [ast.parse(text, mode="eval").body for text in texts]
-
-
-FORMS = ("-({})", "1 - ({})", "({}) ** 2", "({}) > 0", "({}).T", "np.exp({})")
 
 
 def _is_number(node: ast.AST) -> bool:

@@ -19,6 +19,7 @@ import os
 import re
 import signal
 import sys
+import threading
 import tokenize
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -414,7 +415,7 @@ class FolderFinder:
 @contextmanager
 def alarm(seconds: float):
     """StillRunning after so many seconds, where the system can do that: training at the end of a file, say."""
-    if not hasattr(signal, "setitimer"):
+    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
         yield
         return
 
