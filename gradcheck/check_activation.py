@@ -10,6 +10,7 @@ from gradcheck import definitions
 from gradcheck.catalogue import Diagnosis, diagnose, named
 from gradcheck.check_batches import check_other_batches, report_setting
 from gradcheck.check_together import ratio
+from gradcheck.errors import place
 from gradcheck.find_slip import find_slip
 from gradcheck.mistakes_layers import OTHER_FORMS
 from gradcheck.reference import (
@@ -399,8 +400,20 @@ def check_own_arrays(row: Row, layer: Wrapped, x: np.ndarray, g: np.ndarray) -> 
     ):
         layer.call(method, array)
         if not np.array_equal(np.asarray(kept, float), np.asarray(copy, float), equal_nan=True):
-            row.remark("arguments", message, mistake="output-overwritten")
+            row.remark(
+                "arguments", message, mistake="output-overwritten", where=_overwriting_line(layer, x, method, array)
+            )
             return
+
+
+def _overwriting_line(layer: Wrapped, x: np.ndarray, method: str, array: np.ndarray) -> str | None:
+    """Where a method writes into what forward returned: it is made read-only."""
+    try:
+        layer.call("forward", x).flags.writeable = False
+        layer.call(method, array)
+    except (ValueError, AttributeError) as error:
+        return place(error) if "read-only" in str(error) else None
+    return None
 
 
 def check_extra(row: Row, make: Callable, settings: dict) -> None:

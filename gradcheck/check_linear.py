@@ -13,7 +13,7 @@ from gradcheck.check_together import ratio
 from gradcheck.errors import describe
 from gradcheck.reference import IN, OUT, N, central_differences, is_coarse, points, relative_error
 from gradcheck.report_rows import NotWritten, Row, Unusable, first_difference, numbers
-from gradcheck.source import is_stub, line_of, local_line
+from gradcheck.source import calls, is_stub, line_of, local_line
 from gradcheck.wrapped import LinearAdapter, spelled
 
 
@@ -337,7 +337,8 @@ def _check_start(row: Row, make: Callable) -> None:
         row.remark("start", "W starts at zero although init_std is not: all hidden units stay alike", mistake="w-zero")
     elif np.array_equal(one, two):
         message = "two layers start with the same W: a seed is set in the constructor"
-        row.remark("start", message, mistake="seed-in-constructor")
+        where = calls(row.cls, "__init__", "seed", "RandomState", "default_rng")
+        row.remark("start", message, mistake="seed-in-constructor", where=where)
     elif not 0.085 < deviation < 0.115 or abs(mean) > 0.02:
         message = f"W starts with mean {mean:.2g} and standard deviation {deviation:.2g} for an init_std of 0.1"
         row.remark("start", message, mistake="start-spread")

@@ -192,6 +192,8 @@ def compare(row: Row, seen: Walk, works: Callable | None = None) -> None:
             where = slip and slip.where
             row.remark("step", "other convention: no weight decay on b", mistake="no-decay-on-b", where=where, at=at)
         elif wrong.convention and not left_out:
+            slip = find_slip(row.cls, "update", works, most=IF_NAMED) if works else None
+            where = slip.where if slip else where
             row.remark("step", f"other convention: {wrong.message}", mistake=wrong.key, where=where, at=at)
         else:
             message = f"update of {name} is wrong: {wrong.message}{missing}"

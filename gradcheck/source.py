@@ -108,6 +108,14 @@ def defines(cls: type, method: str) -> bool:
     return any(_sets(node, method) for definition in filter(None, found) for node in ast.walk(definition))
 
 
+def calls(cls: type, method: str, *names: str) -> str | None:
+    """The first line where a method calls one of these functions."""
+    found = definition(getattr(cls, method, None))
+    nodes = [node for node in ast.walk(found) if isinstance(node, ast.Call)] if found else []
+    lines = [node.lineno for node in nodes if getattr(node.func, "attr", getattr(node.func, "id", "")) in names]
+    return place(getattr(cls, method), min(lines)) if lines else None
+
+
 def mentions(cls: type, method: str, attribute: str) -> bool:
     """Whether a method reads an attribute."""
     found = definition(getattr(cls, method, None))

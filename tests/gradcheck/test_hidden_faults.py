@@ -639,3 +639,15 @@ def test_a_number_by_default_is_no_name_and_no_other_order(linear, tmp_path):
                          grad_W="grad_W", before="pass", after="pass")  # fmt: skip
     text = text.replace("init_std):", "init_std=0.1):")
     assert written(tmp_path, layers=text)["Linear"].verdict == "right"
+
+
+def test_remarks_name_their_line(layer, linear):
+    row = linear(W="np.random.RandomState(7).randn(in_num, out_num) * init_std")
+    assert mistakes(row) == ["seed-in-constructor"] and "in __init__: self.W, self.b = np.random.Ran" in said(row)
+    forward = "self.y = np.where(input > 0, input, 0.01 * input); return self.y"
+    row = layer(
+        "LeakyRelu",
+        forward,
+        "d = self.y\n        d[d > 0] = 1\n        d[d < 0] = 0.01\n        return grad_output * d",
+    )
+    assert "output-overwritten" in mistakes(row) and "in backward: d[d > 0] = 1" in said(row)
