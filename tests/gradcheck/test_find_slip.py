@@ -3,6 +3,8 @@
 import pytest
 from submissions_helper import LAYER, LOSS, said, written
 
+from gradcheck import find_slip
+
 SLIPS = [  # class, forward, right backward, what to write in it, for what
     ("Sigmoid", "self.y = 1 / (1 + np.exp(-input)); return self.y",
      "d = self.y * (1 - self.y)\n        return d * grad_output",
@@ -155,7 +157,8 @@ def test_long_texts_are_shown_where_they_differ(tmp_path):
     assert after != before and len(message) <= 160, message
 
 
-def test_a_change_that_makes_the_code_endless_is_given_up(tmp_path):
+def test_a_change_that_makes_the_code_endless_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(find_slip, "SECONDS", 0.2)
     backward = "rows = [1, 2]\n        for r in rows:\n            if len(rows) < 2: rows.append(r)\n        "
     text = LAYER.format("Sigmoid", "self.y = 1 / (1 + np.exp(-input)); return self.y", backward
                         + "return grad_output * (self.y ** 5 + rows[1] * self.y ** 7)")  # fmt: skip
