@@ -320,7 +320,8 @@ def _check_there(check: LossCheck, o: np.ndarray, t: np.ndarray) -> bool:
         what = added if form.epsilon else "a large loss is cut off by a clip or a number in the logarithm"
         follows = ", and its gradient follows" if fits[0] else ", and backward is not the derivative of that"
         message = f"{what}: a loss of {right:.3g} is {mean:.3g}{follows}"
-        row.unsafe("agreement", message, mistake="clipped", at="forward", where=_cutting_line(check, o, t, right))
+        where = _cutting_line(check, o, t, right * form.factor(*o.shape))
+        row.unsafe("agreement", message, mistake="clipped", at="forward", where=where)
         return False
     if not any(fits) and true is not None:
         spread = np.abs(o).max()
@@ -340,13 +341,12 @@ def _check_cut(check: LossCheck) -> None:
     said = any(finding.mistake in ("clipped", "epsilon") for finding in check.row.findings)
     if abs(value - right) > 1e-4 * abs(right) and not said:
         message = f"a large loss is cut off by a clip or a number in the logarithm: one of {right:.3g} is {value:.3g}"
-        where = _cutting_line(check, o, t, right / form.factor(*o.shape))
+        where = _cutting_line(check, o, t, right)
         check.row.unsafe("agreement", message, mistake="clipped", at="forward", where=where)
 
 
 def _cutting_line(check: LossCheck, o: np.ndarray, t: np.ndarray, right: float) -> str | None:
-    """The line without which nothing is cut off."""
-    right *= check.form.factor(*o.shape)
+    """The line without which forward is `right`, nothing being cut off."""
     slip = find_slip(check.row.cls, "forward", lambda: np.isclose(check.loss.again().value(o, t), right), most=IF_NAMED)
     return slip and slip.where
 

@@ -65,6 +65,7 @@ def _right(p, v, g, wd, m):
 
 # fmt: off
 WRONG_STEPS = [WrongStep(*row) for row in (
+    ("not-updated", "it is not updated at all", lambda p, v, g, lr, wd, m: (p, v)),
     ("adds-step", "it is added where it must be subtracted", _plain(_right, lambda lr: -lr)),
     ("momentum-missing", "the momentum term is missing", _plain(lambda p, v, g, wd, m: g + wd * p)),
     ("decay-missing", "the weight decay term is missing", _plain(lambda p, v, g, wd, m: m * v + g)),

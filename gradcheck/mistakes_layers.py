@@ -83,6 +83,7 @@ WRONG_LAYERS: dict[str, list[Mistake]] = table({
         ("relu-abs", "it is |x|", lambda c: np.abs(c.x)),
         ("relu-leaky", "it is a leaky Relu, not max(0, x)", lambda c: np.where(c.x > 0, c.x, 0.01 * c.x)),
         ("relu-leaky", "it is a leaky Relu, not max(0, x)", lambda c: np.where(c.x > 0, c.x, 0.1 * c.x)),
+        ("identity", "it hands x on as it is", lambda c: c.x),
     ],
     "Relu.grad_input": [
         ("mask-on-grad", "the mask is taken from grad_output, not from forward's input", lambda c: c.g * (c.g > 0)),
@@ -99,6 +100,8 @@ WRONG_LAYERS: dict[str, list[Mistake]] = table({
         ("sigmoid-minus", "1 - exp(-x) stands where 1 + exp(-x) belongs", lambda c: 1 / (1 - np.exp(-c.x))),
         ("sigmoid-exponent-sign", "it is that of -x: the sign of x is wrong, exp(-x) belongs there",
          lambda c: sigmoid(-c.x)),
+        ("sigmoid-is-tanh", "it is tanh", lambda c: np.tanh(c.x)),
+        ("identity", "it hands x on as it is", lambda c: c.x),
     ],
     "Sigmoid.grad_input": [
         ("from-input", "y (1 - y) is taken of the input, not of the output", lambda c: c.g * c.x * (1 - c.x)),
@@ -110,8 +113,10 @@ WRONG_LAYERS: dict[str, list[Mistake]] = table({
         ("second-factor-missing", "the factor (1 - y) is missing", lambda c: c.g * sigmoid(c.x)),
         ("first-factor-missing", "the factor y is missing", lambda c: c.g * (1 - sigmoid(c.x))),
         ("sigmoid-plus", "it is y (1 + y): a sign is wrong", lambda c: c.g * sigmoid(c.x) * (1 + sigmoid(c.x))),
+        ("tanh-slope", "it is tanh's derivative 1 - y^2", lambda c: c.g * (1 - sigmoid(c.x) ** 2)),
     ],
     "Gelu.forward": [
+        ("identity", "it hands x on as it is", lambda c: c.x),
     ],
     "Gelu.grad_input": [
         ("gelu-tanh-squared", "(1 - tanh)^2 stands where 1 - tanh^2 belongs",
@@ -145,6 +150,7 @@ WRONG_LAYERS: dict[str, list[Mistake]] = table({
     "Tanh.grad_input": [
         ("from-input", "1 - y^2 is taken of the input, not of the output", lambda c: c.g * (1 - c.x**2)),
         ("tanh-squared", "(1 - y)^2 stands where 1 - y^2 belongs", lambda c: c.g * (1 - np.tanh(c.x)) ** 2),
+        ("sigmoid-slope", "it is sigmoid's y (1 - y)", lambda c: c.g * np.tanh(c.x) * (1 - np.tanh(c.x))),
     ],
     "Swish.grad_input": [
         ("product-rule", "the second term of the product rule is missing", lambda c: c.g * sigmoid(c.x)),

@@ -3,7 +3,7 @@
 import numpy as np
 
 from gradcheck.mistakes_layers import Mistake, table
-from gradcheck.reference import softmax, violations
+from gradcheck.reference import sigmoid, softmax, violations
 
 
 def _mask(c, margin: float | None = None) -> np.ndarray:
@@ -50,6 +50,7 @@ OF_SUMS = table({
     "EuclideanLoss.grad_input": [
         ("absolute", "it takes |o - t|: the sign is needed", lambda c: np.abs(c.o - c.t)),
         ("parentheses", "only the target is divided by N: (o - t) / N", lambda c: c.n * c.o - c.t),
+        ("squared", "it is the square (o - t)^2, not its derivative", lambda c: (c.o - c.t) ** 2),
     ],
     "SoftmaxCrossEntropyLoss.grad_input": [
         ("of-logits", "it is that of the logits, o - t: the probabilities belong there", lambda c: c.o - c.t),
@@ -64,6 +65,8 @@ OF_SUMS = table({
          lambda c: _softmax_of_columns_largest(c.o) - c.t),
         ("wrong-axis", "the softmax runs over the whole array", lambda c: softmax(c.o, None) - c.t),
         ("parentheses", "only the target is divided by N: (p - t) / N", lambda c: c.n * c.p - c.t),
+        ("sigmoid-inside", "a sigmoid stands where softmax belongs", lambda c: sigmoid(c.o) - c.t),
+        ("wrong-axis", "the softmax runs over the batch, not the classes", lambda c: softmax(c.o, 0) - c.t),
     ],
     "HingeLoss.grad_input": [
         ("wrong-axis", "the violations are counted over the batch: sum over axis 1",
@@ -85,6 +88,7 @@ OF_SUMS = table({
          lambda c: _hinge(c, violations(c.o, c.t, c.margin))),
         ("own-column", "it has a wrong mask: the target's output is subtracted in its own column only",
          lambda c: _hinge(c, (c.margin + c.o > 0) * (1 - c.t))),
+        ("worst-only", "only the worst violation counts", lambda c: _hinge(c, _mask_of_worst(c))),
     ],
     "KLDivLoss.grad_input": [
         ("softmax-left-out", "the softmax is left out: it is o - t", lambda c: c.o - c.t),
@@ -107,6 +111,8 @@ OF_SUMS = table({
          lambda c: _focal_with(c, lambda p, g: g * p * (1 - p) ** (g - 1))),
         ("second-term", "the second term has (1 - p)^gamma where p (1 - p)^(gamma - 1) belongs",
          lambda c: _focal_with(c, lambda p, g: -g * (1 - p) ** g)),
+        ("cross-entropy", "it is p - t, that of the cross-entropy: the factor (1 - p)^gamma is left out",
+         lambda c: c.p - c.t),
     ],
     "LabelSmoothingCrossEntropyLoss.grad_input": [
         ("unsmoothed", "it is p - t: the smoothed target belongs there", lambda c: c.p - c.t),
@@ -160,6 +166,8 @@ OTHER_LOSSES = {
          lambda o, t, m: ((o - t).sum(axis=1) ** 2).sum()),
         ("softmax-inside", "a squared difference from softmax(o): this loss has no softmax",
          lambda o, t, m: ((softmax(o) - t) ** 2).sum()),
+        ("euclid-absolute", "the absolute error |o - t|", lambda o, t, m: np.abs(o - t).sum()),
+        ("euclid-sum-of-differences", "the sum of o - t, not squared", lambda o, t, m: (o - t).sum()),
     ),
     "SoftmaxCrossEntropyLoss": (
         ("wrong-axis", "a softmax whose sum runs over the batch (axis 0), not the classes",
@@ -169,6 +177,12 @@ OTHER_LOSSES = {
         ("log-missing", "the probability without its logarithm", lambda o, t, m: -(t * softmax(o)).sum()),
         ("binary-cross-entropy", "a cross-entropy of each column, with (1 - t) log(1 - p)",
          lambda o, t, m: _cross(softmax(o), t) + _cross(1 - softmax(o), 1 - t)),
+        ("wrong-axis", "a softmax over the batch, not the classes", lambda o, t, m: _cross(softmax(o, 0), t)),
+        ("wrong-axis", "a softmax over the whole array", lambda o, t, m: _cross(softmax(o, None), t)),
+        ("softmax-twice", "a softmax of the softmax", lambda o, t, m: _cross(softmax(softmax(o)), t)),
+        ("sigmoid-inside", "a sigmoid where softmax belongs", lambda o, t, m: _cross(sigmoid(o), t)),
+        ("no-softmax", "-t o: softmax and logarithm are missing", lambda o, t, m: -(t * o).sum()),
+        ("log-sum-missing", "the log-sum-exp alone", lambda o, t, m: np.log(np.exp(o).sum(axis=1)).sum()),
     ),
     "HingeLoss": (
         ("margin-sign", "the margin has the wrong sign", lambda o, t, m: violations(o, t, -m).sum()),
@@ -183,9 +197,10 @@ OTHER_LOSSES = {
         ("hinge-sign", "that with o_t and o_k exchanged", lambda o, t, m: violations(-o, t, m).sum()),
         ("squared-hinge", "the squared hinge loss", lambda o, t, m: (violations(o, t, m) ** 2).sum()),
         ("worst-only", "Crammer and Singer's: the worst class alone", lambda o, t, m: violations(o, t, m).max(1).sum()),
-        ("hinge-unclipped", "max(0, ...) is missing",
+        ("hinge-unclipped", "that without max(0, ...)",
          lambda o, t, m: ((m - (o * t).sum(axis=1, keepdims=True) + o) * (1 - t)).sum()),
         ("one-against-all", "a hinge on each column alone", lambda o, t, m: np.maximum(m - (2 * t - 1) * o, 0).sum()),
+        ("margin-missing", "max(0, o_k - o_t): the margin is missing", lambda o, t, m: violations(o, t, 0.0).sum()),
     ),
 }
 # fmt: on

@@ -651,3 +651,42 @@ def test_remarks_name_their_line(layer, linear):
         "d = self.y\n        d[d > 0] = 1\n        d[d < 0] = 0.01\n        return grad_output * d",
     )
     assert "output-overwritten" in mistakes(row) and "in backward: d[d > 0] = 1" in said(row)
+
+
+@pytest.mark.parametrize(("name", "forward", "backward", "words"), [
+    ("SoftmaxCrossEntropyLoss", CROSS_ENTROPY, "return -target / self.p / len(input)", "it is -t / p"),
+    ("SoftmaxCrossEntropyLoss", CROSS_ENTROPY, "return (1 / (1 + np.exp(-input)) - target) / len(input)", "a sigmoid"),
+    ("SoftmaxCrossEntropyLoss", CROSS_ENTROPY,
+     "e = np.exp(input - input.max(0)); return (e / e.sum(0) - target) / len(input)", "over the batch"),
+    ("SoftmaxCrossEntropyLoss", "return -(target * input).sum() / len(input)", "return 0 * input", "it is -t o"),
+    ("SoftmaxCrossEntropyLoss", "p = 1 / (1 + np.exp(-input)); return -(target * np.log(p)).sum() / len(input)",
+     "return 0 * input", "a sigmoid where softmax belongs"),
+    ("EuclideanLoss", EUCLID, "return (input - target) ** 2 / len(input)", "it is the square"),
+    ("EuclideanLoss", "return np.abs(input - target).sum() / len(input)", "return 0 * input", "the absolute error"),
+    ("HingeLoss", "s = (input * target).sum(1, keepdims=True); self.v = np.maximum(5 - s + input, 0) * (1 - target)\n"
+     "        return self.v.sum() / len(input)", "m = (self.v == self.v.max(1, keepdims=True)) * (self.v > 0)\n"
+     "        return (m - target * m.sum(1, keepdims=True)) / len(m)", "only the worst violation counts"),
+    ("FocalLoss", SOFTMAX + "return -(0.1 * target * (1 - self.p) ** 2 * np.log(self.p)).sum() / len(input)",
+     "return 0.1 * (self.p - target) / len(input)", "that of the cross-entropy"),
+])  # fmt: skip
+def test_what_no_single_change_says_is_said_by_a_formula(name, forward, backward, words, loss):
+    assert words in said(loss(name, forward, backward))
+
+
+@pytest.mark.parametrize(("name", "forward", "backward", "words"), [
+    ("Relu", "self.x = input; return 1 * input", "return grad_output * (self.x > 0)", "it hands x on as it is"),
+    ("Gelu", "return 1 * input", "return grad_output", "it hands x on as it is"),
+    ("Sigmoid", "self.y = np.tanh(input); return self.y", "return grad_output * self.y * (1 - self.y)", "it is tanh"),
+    ("Tanh", "self.y = np.tanh(input); return self.y", "return grad_output * self.y * (1 - self.y)", "y (1 - y)"),
+])  # fmt: skip
+def test_another_activation_is_named(name, forward, backward, words, layer):
+    assert words in said(layer(name, forward, backward))
+
+
+def test_a_b_that_update_forgets_is_named(tmp_path):
+    text = LINEAR.format(W="np.random.randn(in_num, out_num) * init_std", output="np.dot(input, self.W) + self.b",
+                         grad_W="grad_W", before="pass", after="pass")  # fmt: skip
+    text = text.replace(
+        "self.W, self.b = self.W - lr * self.vW, self.b - lr * self.vb", "self.W = self.W - lr * self.vW"
+    )
+    assert "update of b is wrong: it is not updated at all" in said(written(tmp_path, layers=text)["Linear"])
