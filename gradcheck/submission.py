@@ -152,7 +152,7 @@ def _unknown_arguments(cls: type) -> list[str]:
     return [n for n, p in _parameters(cls).items() if p.default is p.empty and n.lower() not in known]
 
 
-def constructor(cls: type, row: Row, *classic: str) -> Callable:
+def constructor(cls: type, row: Row, *classic: str, unknown: float | None = None) -> Callable:
     """(values of the classic arguments) -> an object, with what this class wants beside or instead of them."""
     parameters = _parameters(cls)
     wants_dtype = {"dtype": np.float64} if "dtype" in parameters else {}
@@ -171,7 +171,7 @@ def constructor(cls: type, row: Row, *classic: str) -> Callable:
         if argument in classic:
             given[name] = classic.index(argument)
         elif parameter.default is parameter.empty or name == "dtype":
-            guessed[name] = GUESSES.get(name.lower(), UNKNOWN)
+            guessed[name] = GUESSES.get(name.lower(), unknown)
     extra = ", ".join(f"{name}={getattr(value, '__name__', value)}" for name, value in guessed.items())
     missing = [key for key in classic if classic.index(key) not in given.values()]
     words = [f"wants {extra} (guessed here)"] if extra else []
@@ -262,7 +262,8 @@ def _check_class(row: Row, part: str, cls: type | None, context: dict) -> None:
             check_linear(row, lambda in_num, out_num: make(f"fc{next(number)}", in_num, out_num, 0.1))
         else:
             # What an extra class is made with is its own business.
-            make = constructor(cls, row if name in CLASSES[part] else Row(name), "name")
+            extra = name not in CLASSES[part]
+            make = constructor(cls, Row(name) if extra else row, "name", unknown=UNKNOWN if extra else None)
             new = lambda: make(f"{name.lower()}{next(number)}")  # noqa: E731
             row.hints["gradient_columns_elsewhere"] = context.get("gradient_columns")
             settings = _settings(cls)
@@ -272,8 +273,8 @@ def _check_class(row: Row, part: str, cls: type | None, context: dict) -> None:
                 check_activation(row, new, known, settings)
             else:
                 check_extra(row, new, settings)
-            wants = ", ".join(_unknown_arguments(cls))
-            if wants and row.error is None:
+            wants = ", ".join(_unknown_arguments(cls)) if extra else ""
+            if wants and row.error is None and not row.has("absent"):
                 message = f"no class of the assignment, and its constructor wants {wants}, unknown here"
                 row.findings, row.columns, row.verdict = [Finding("remark", "use", message)], {}, "not checked"
             elif wants:

@@ -142,6 +142,7 @@ CASES = [
     (18, PART, VANISHING | {"2_Sigmoid_[ES]*": {"ratio": (0.02, 0.02)}, "2_Relu_[ES]*": {"ratio": (0.01, 0.01)}}),
     (18, PART, VANISHING | {"1_Sigmoid_E*": {"ratio": (0.005, 0.005)}}),
     (18, PART, VANISHING | {H2: {"ratio": (0.01, 0.01)}}),
+    (18, PART, {E2: final(0.2), S2: final(0.2), H2: final(0.2)}),  # figure 16 has no remedy for hinge
     (18, PART, VANISHING | {f"{S2}_init_std0.178": final(0.2)}),
     (18, PART, VANISHING | {f"{E2}_init_std0.04": final(0.2)}),
     (18, PART, VANISHING | {"2_Sigmoid_E*_0.1_0.0_100": final(0.95)}),

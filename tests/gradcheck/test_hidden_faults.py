@@ -690,3 +690,19 @@ def test_a_b_that_update_forgets_is_named(tmp_path):
         "self.W, self.b = self.W - lr * self.vW, self.b - lr * self.vb", "self.W = self.W - lr * self.vW"
     )
     assert "update of b is wrong: it is not updated at all" in said(written(tmp_path, layers=text)["Linear"])
+
+
+def test_an_argument_that_is_not_known_hides_no_fault(tmp_path):
+    def row(name, forward, backward):
+        text = LAYER.format(name, forward, backward).replace(
+            "(self, name):", "(self, name, knob):\n        self.k = knob"
+        )
+        return written(tmp_path, layers=text)[name]
+
+    found = row("Relu", RELU, "raise ValueError('no')")
+    assert found.verdict == "raises" and "knob=None (guessed here)" in said(found)
+    found = row("Gizmo", "self.x = input; return self.k * input", "return self.k * grad_output")
+    assert found.verdict == "right, with remarks" and "the constructor wants knob: 0.5 is given here" in said(found)
+    assert row("Gizmo", "pass", "pass").verdict == "not written yet"
+    found = row("Gizmo", "return input[self.k]", "return grad_output")
+    assert found.verdict == "not checked" and "its constructor wants knob, unknown here" in said(found)
