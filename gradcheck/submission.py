@@ -274,7 +274,7 @@ def _check_class(row: Row, part: str, cls: type | None, context: dict) -> None:
             else:
                 check_extra(row, new, settings)
             wants = ", ".join(_unknown_arguments(cls)) if extra else ""
-            if wants and row.error is None and not row.has("absent"):
+            if wants and row.error is None:
                 message = f"no class of the assignment, and its constructor wants {wants}, unknown here"
                 row.findings, row.columns, row.verdict = [Finding("remark", "use", message)], {}, "not checked"
             elif wants:
